@@ -1,0 +1,152 @@
+//! The one retry loop: jittered, exponential back-off inside a deadline, around a [`Store`] whose methods are single
+//! attempts. The SDK's own retries are disabled.
+
+use std::{future::Future, time::Duration};
+
+use coupon::{Chunk, CouponId, Head, IssuedCoupon, UserId};
+
+use crate::{Commit, Consistency, Creation, Deadline, Page, Store, StoreError, Tokens};
+
+/// How long to wait between attempts: a random share of `base · 2ⁿ`, at most `delay_max` ("full jitter",
+/// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>).
+#[derive(Debug, Clone, Copy)]
+pub struct Retry {
+    /// The first wait is at most this.
+    pub delay_base: Duration,
+    /// No wait is longer than this.
+    pub delay_max: Duration,
+}
+
+impl Default for Retry {
+    /// 20 ms, doubling to 1 s.
+    fn default() -> Self {
+        Self { delay_base: Duration::from_millis(20), delay_max: Duration::from_secs(1) }
+    }
+}
+
+impl Retry {
+    /// The wait after `failures` failed attempts, of which there was at least one.
+    fn delay(self, failures: u32, fraction: f64) -> Duration {
+        let doubled = self.delay_base.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16)));
+        doubled.min(self.delay_max).mul_f64(fraction)
+    }
+}
+
+/// A store with its retry loop. Cheap to make: one for each invocation, with that invocation's deadline.
+#[derive(Debug)]
+pub struct Retrying<'a, S> {
+    store: &'a S,
+    tokens: &'a Tokens,
+    deadline: Deadline,
+    retry: Retry,
+}
+
+impl<'a, S: Store> Retrying<'a, S> {
+    /// `store` until `deadline`, with the default waits.
+    pub fn new(store: &'a S, tokens: &'a Tokens, deadline: Deadline) -> Self {
+        Self { store, tokens, deadline, retry: Retry::default() }
+    }
+
+    /// As [`Store::create`].
+    ///
+    /// After an attempt whose answer was lost, `Exists` may speak of our own head: the caller compares.
+    ///
+    /// # Errors
+    /// The last attempt's.
+    pub async fn create(&self, head: &Head) -> Result<Creation, StoreError> {
+        self.repeat(|| self.store.create(head)).await
+    }
+
+    /// As [`Store::head`].
+    ///
+    /// # Errors
+    /// The last attempt's.
+    pub async fn head(&self, id: &CouponId, consistency: Consistency) -> Result<Option<Head>, StoreError> {
+        self.repeat(|| self.store.head(id, consistency)).await
+    }
+
+    /// As [`Store::issued`].
+    ///
+    /// # Errors
+    /// The last attempt's.
+    pub async fn issued(
+        &self,
+        user: &UserId,
+        id: &CouponId,
+        consistency: Consistency,
+    ) -> Result<Option<IssuedCoupon>, StoreError> {
+        self.repeat(|| self.store.issued(user, id, consistency)).await
+    }
+
+    /// As [`Store::issued_among`].
+    ///
+    /// # Errors
+    /// The last attempt's.
+    pub async fn issued_among(&self, id: &CouponId, users: &[UserId]) -> Result<Vec<IssuedCoupon>, StoreError> {
+        self.repeat(|| self.store.issued_among(id, users)).await
+    }
+
+    /// As [`Store::coupons_of`].
+    ///
+    /// # Errors
+    /// The last attempt's.
+    pub async fn coupons_of(&self, user: &UserId, after: Option<&CouponId>, limit: usize) -> Result<Page, StoreError> {
+        self.repeat(|| self.store.coupons_of(user, after, limit)).await
+    }
+
+    /// As [`Store::commit`], with a token of its own: a fresh one for each attempt, but the same one from the first
+    /// attempt on whose outcome is unknown.
+    ///
+    /// # Errors
+    /// The last attempt's; when it is [`StoreError::Unknown`], the chunk may be committed.
+    pub async fn commit(&self, chunk: &Chunk) -> Result<Commit, StoreError> {
+        let mut token = self.tokens.next();
+        let mut outcome_unknown = false;
+        let mut failures = 0_u32;
+        loop {
+            let error = match self.attempt(self.store.commit(chunk, &token)).await {
+                Ok(commit) => return Ok(commit),
+                Err(error) => error,
+            };
+            outcome_unknown |= error.is_outcome_unknown();
+            failures = failures.saturating_add(1);
+            self.wait_after(error, failures).await?;
+            if !outcome_unknown {
+                token = self.tokens.next();
+            }
+        }
+    }
+
+    async fn repeat<T, F>(&self, call: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut failures = 0_u32;
+        loop {
+            let error = match self.attempt(call()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            failures = failures.saturating_add(1);
+            self.wait_after(error, failures).await?;
+        }
+    }
+
+    async fn attempt<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        match tokio::time::timeout_at(self.deadline.instant(), call).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(StoreError::Unknown("the deadline passed".into())),
+        }
+    }
+
+    /// Waits before the next attempt, or gives the error back when there will be none.
+    async fn wait_after(&self, error: StoreError, failures: u32) -> Result<(), StoreError> {
+        let delay = self.retry.delay(failures, self.tokens.fraction());
+        if !error.is_transient() || delay >= self.deadline.left() {
+            return Err(error);
+        }
+        tracing::debug!(%error, failures, ?delay, "store: repeating");
+        tokio::time::sleep(delay).await;
+        Ok(())
+    }
+}
