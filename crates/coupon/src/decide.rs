@@ -74,10 +74,28 @@ pub struct Decision {
 // is the second.
 #[must_use]
 pub fn decide(head: &Head, entries: &[Entry], holds: impl Fn(&UserId) -> bool) -> Decision {
-    let mut fold =
-        Fold { head: head.clone(), won: BTreeSet::new(), winners: Vec::new(), chunks: Vec::new(), open: false };
-    let decided =
-        entries.iter().map(|entry| Decided { entry: entry.clone(), verdict: fold.step(entry, &holds) }).collect();
+    decide_in_chunks(head, entries, holds, WINNERS_MAX)
+}
+
+/// [`decide`] with chunks of at most `winners_max` winners, 1 to [`WINNERS_MAX`]; a number outside that range is moved
+/// to its nearest end. How a batch is cut changes no verdict: tests and the model use it to cut often.
+#[must_use]
+pub fn decide_in_chunks(
+    head: &Head,
+    entries: &[Entry],
+    holds: impl Fn(&UserId) -> bool,
+    winners_max: usize,
+) -> Decision {
+    let mut fold = Fold {
+        head: head.clone(),
+        won: BTreeSet::new(),
+        winners: Vec::new(),
+        winners_max: winners_max.clamp(1, WINNERS_MAX),
+        chunks: Vec::new(),
+        open: false,
+    };
+    let decide_one = |entry: &Entry| Decided { entry: entry.clone(), verdict: fold.step(entry, &holds) };
+    let decided = entries.iter().map(decide_one).collect();
     fold.close_chunk();
     Decision { decided, chunks: fold.chunks }
 }
@@ -87,6 +105,7 @@ struct Fold {
     head: Head,
     won: BTreeSet<UserId>,
     winners: Vec<IssuedCoupon>,
+    winners_max: usize,
     chunks: Vec<Chunk>,
     /// Whether the chunk being filled has an entry.
     open: bool,
@@ -119,7 +138,7 @@ impl Fold {
         // `phase_at` says OPEN only while one remains; a head that breaks I6 is refused where it is read.
         let rank = self.head.issued.saturating_add(1);
         let Ok(rank) = Rank::new(rank) else { return Outcome::Rejected(Reason::SoldOut) };
-        if self.winners.len() >= WINNERS_MAX {
+        if self.winners.len() >= self.winners_max {
             self.close_chunk();
         }
         self.head.remaining = self.head.remaining.saturating_sub(1);

@@ -18,7 +18,7 @@ mod outcome;
 mod record;
 mod timestamp;
 
-pub use decide::{Chunk, Decided, Decision, Entry, Verdict, WINNERS_MAX, decide};
+pub use decide::{Chunk, Decided, Decision, Entry, Verdict, WINNERS_MAX, decide, decide_in_chunks};
 pub use error::Invalid;
 pub use head::{Epoch, Head, NewCoupon, Phase, Window};
 pub use id::{CouponId, CouponName, Ticket, UserId};
