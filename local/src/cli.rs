@@ -1,0 +1,150 @@
+//! The command line: every command's options, the help that teaches them, and the dispatch. What a command does is in
+//! the module of its name; nothing is decided here.
+//!
+//! A new command is an options struct here, a variant of [`Command`] and an arm in `dispatch`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::process;
+
+/// Exit code of what refuses to run or to judge, because tables and log do not belong together or cannot be read.
+pub const EXIT_REFUSED: u8 = 3;
+
+/// An error that ends the command with [`EXIT_REFUSED`] instead of 1; put it into an `anyhow::Error` as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// firstcome on one machine: the functions as they are deployed, between an API gateway and an event source mapping
+/// of ours, with a Kafka broker and a DynamoDB embedded.
+///
+/// Start with `cargo local demo`; keep one running with `cargo local up`, and ask it with a token:
+///
+///   TOKEN=$(cargo local token --user ann)
+///   curl -H "authorization: Bearer $TOKEN" http://127.0.0.1:9700/me/coupons
+#[derive(Debug, Parser)]
+#[command(name = "cargo local", bin_name = "cargo local", version, verbatim_doc_comment, max_term_width = 120)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a program that ends when this process's parent does; how the sandbox starts its children.
+    #[command(name = "__exec", hide = true)]
+    Exec(ExecOptions),
+}
+
+/// `__exec`: what to become.
+#[derive(Debug, Args)]
+pub struct ExecOptions {
+    /// The process that must be the parent; the child gives up when it is gone already.
+    #[arg(long)]
+    pub parent: u32,
+    /// The program and its arguments.
+    #[arg(last = true, required = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Where the sandbox's parts are: embedded, or real ones that run already.
+#[derive(Debug, Clone, Args)]
+pub struct PartOptions {
+    /// The Kafka broker: `embedded`, or the bootstrap servers of a real one as HOST:PORT,HOST:PORT
+    #[arg(long, value_name = "embedded|HOST:PORT,…", default_value = "embedded")]
+    pub broker: Part,
+    /// librdkafka properties for a broker that wants TLS or SASL (security.protocol=…, sasl.username=…, one a line)
+    #[arg(long, value_name = "FILE")]
+    pub kafka_config: Option<PathBuf>,
+    /// The DynamoDB: `embedded`, or the URL of a real one (region us-east-1)
+    #[arg(long, value_name = "embedded|URL", default_value = "embedded")]
+    pub dynamodb: Part,
+    /// The Lambda host: `embedded`, or the URL of one that serves the Invoke API, such as `cargo lambda watch`
+    #[arg(long, value_name = "embedded|URL", default_value = "embedded")]
+    pub functions: Part,
+    /// How many environments of each function the embedded host runs at most; each serves one request at a time
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub environments: u16,
+    /// Keep log and tables here: they survive a kill -9 and a restart. Without it, everything starts empty
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// A part of the sandbox: ours, or somebody else's at an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Started by the sandbox, and ended with it.
+    Embedded,
+    /// Running already; a URL or a list of `host:port`, as the option says.
+    External(String),
+}
+
+impl std::str::FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim() {
+            "" => Err("expected `embedded` or an address".into()),
+            "embedded" => Ok(Self::Embedded),
+            address => Ok(Self::External(address.to_owned())),
+        }
+    }
+}
+
+/// `up`: run until SIGINT or SIGTERM.
+#[derive(Debug, Args)]
+pub struct UpOptions {
+    /// The API's port; the broker, DynamoDB, the Lambda host and the faults take the next ones. 0: free ports for all
+    #[arg(long, value_name = "PORT", default_value_t = 9700)]
+    pub port: u16,
+    /// Which parts are whose.
+    #[command(flatten)]
+    pub parts: PartOptions,
+    /// Serve an address that provokes faults: POST {"target", "kind", "seconds", "rate", "ms"}
+    #[arg(long)]
+    pub faults: bool,
+}
+
+/// Parses the command line and runs it; the process's exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            match error.downcast_ref::<Refused>() {
+                Some(_) => ExitCode::from(EXIT_REFUSED),
+                None => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    // Before any runtime: it becomes another program, and a thread beside it would be pointless.
+    if let Command::Exec(options) = &cli.command {
+        return Err(process::become_program(options));
+    }
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::builder()
+                .with_default_directive(tracing_subscriber::filter::LevelFilter::INFO.into())
+                .from_env_lossy(),
+        )
+        .init();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(dispatch(cli.command))
+}
+
+/// One arm a command. What a command prints for a program to read goes to stdout, everything else to stderr.
+async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Exec(options) => Err(process::become_program(&options)),
+    }
+}
