@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
@@ -61,6 +61,8 @@ impl std::fmt::Debug for Program {
 #[derive(Debug, Clone)]
 pub struct Spawner {
     jobs: std_mpsc::Sender<Job>,
+    /// The `local` binary, whose `__exec` ties a child to its parent's life.
+    local: PathBuf,
 }
 
 struct Job {
@@ -75,6 +77,15 @@ impl Spawner {
     /// # Errors
     /// The system has no thread to give.
     pub fn start() -> io::Result<Self> {
+        Self::through(this_executable())
+    }
+
+    /// The same for a process that is not `local` itself, such as a test binary: children start through the `local`
+    /// binary at this path.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub fn through(local: impl Into<PathBuf>) -> io::Result<Self> {
         let (jobs, received) = std_mpsc::channel::<Job>();
         std::thread::Builder::new().name("spawner".into()).spawn(move || {
             for mut job in received {
@@ -83,7 +94,7 @@ impl Spawner {
                 drop(job.answer.send(job.command.spawn()));
             }
         })?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, local: local.into() })
     }
 
     /// Starts a child in a process group of its own, so that a Ctrl-C in the terminal reaches the sandbox alone, which
@@ -92,7 +103,10 @@ impl Spawner {
     /// # Errors
     /// The program does not start; that it cannot be executed shows as its exit.
     pub async fn spawn(&self, program: &Program) -> anyhow::Result<Child> {
-        let child = self.fork(command_of(program)).await.with_context(|| format!("{} did not start", program.name))?;
+        let child = self
+            .fork(command_of(&self.local, program))
+            .await
+            .with_context(|| format!("{} did not start", program.name))?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).context("a child without a pid")?;
         let (signals, received) = mpsc::channel(8);
         let (exit, exited) = watch::channel(None);
@@ -115,8 +129,8 @@ impl Spawner {
 }
 
 /// `local __exec --parent PID -- PROGRAM ARGS…`: see [`become_program`].
-fn command_of(program: &Program) -> tokio::process::Command {
-    let mut command = tokio::process::Command::new(this_executable());
+fn command_of(local: &Path, program: &Program) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(local);
     if !program.inherit_env {
         command.env_clear();
     }
@@ -256,7 +270,8 @@ async fn supervise(
     exit: watch::Sender<Option<ExitStatus>>,
     sink: LineSink,
 ) {
-    let lines = [child.stdout.take().map(|out| forward(out, &sink)), child.stderr.take().map(|out| forward(out, &sink))];
+    let lines =
+        [child.stdout.take().map(|out| forward(out, &sink)), child.stderr.take().map(|out| forward(out, &sink))];
     let status = loop {
         tokio::select! {
             status = child.wait() => break status,
