@@ -1,2 +1,61 @@
-//! Skeleton.
-fn main() {}
+//! The sandbox's DynamoDB: dynoxide with SQLite storage, as a process of its own. It cannot share one with the embedded
+//! broker, because each links its own SQLite.
+//!
+//! Knows no table and no coupon. The sandbox starts and supervises it, see `local/src/dynamodb.rs`.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use dynoxide::{Database, server};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A DynamoDB on 127.0.0.1 that keeps its tables in one directory; any region, any credentials.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The port to listen on
+    #[arg(long)]
+    port: u16,
+    /// Where the tables are kept; made when it does not exist
+    #[arg(long)]
+    data: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::builder()
+                .with_default_directive(tracing_subscriber::filter::LevelFilter::WARN.into())
+                .from_env_lossy(),
+        )
+        .init();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    std::fs::create_dir_all(&options.data).with_context(|| format!("cannot make {}", options.data.display()))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
+        .await
+        .with_context(|| format!("cannot listen on port {}; give another --port", options.port))?;
+    let path = options.data.join("tables.db");
+    let database = Database::new(&path.to_string_lossy())
+        .map_err(|error| anyhow::anyhow!("the storage {} does not open: {error}", path.display()))?;
+    println!("ready on 127.0.0.1:{}", options.port);
+
+    // Every answered write is committed to SQLite. Connections that clients keep open would hold a graceful end up for
+    // as long as they like, so it gets no longer than the requests that run need.
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tokio::spawn(async {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            std::process::exit(0);
+        });
+    };
+    server::serve_with_shutdown(listener, database, stop).await.map_err(anyhow::Error::msg)
+}
