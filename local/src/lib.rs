@@ -4,5 +4,6 @@
 //! No production crate depends on this one, not even behind a feature. Start with `cli.rs` for what can be asked, then
 //! `sandbox.rs` for what is started.
 
+pub mod audit;
 pub mod cli;
 pub mod process;

@@ -1,0 +1,109 @@
+//! The checks: the replay held against what the tables and topics of a world hold and what people were told. One file
+//! for each kind of witness under `check/`; this one runs them and says what was not checked.
+
+mod dead_letters;
+mod heads;
+mod items;
+mod results;
+mod told;
+
+use super::replay::{Replay, replay_log};
+use super::report::{Invariant, Looked, Report};
+use super::world::{Place, World};
+
+/// Replays a world's log and judges the rest of the world by it.
+#[must_use]
+pub fn replay(world: &World) -> Report {
+    let replay = replay_log(world);
+    let mut report = Report {
+        invariants: Invariant::ALL.iter().map(|invariant| (*invariant, Default::default())).collect(),
+        looked: Looked {
+            coupons: replay.coupons.len(),
+            records: world.requests.len(),
+            requests: replay.decided.len().saturating_add(replay.left_out.len()),
+            issued: replay.coupons.values().map(|coupon| coupon.winners.len()).sum(),
+            tickets: world.tickets.as_ref().map_or(0, Vec::len),
+        },
+    };
+    let mut audit = Audit { world, replay: &replay, report: &mut report };
+    audit.heads();
+    audit.items();
+    audit.results();
+    audit.dead_letters();
+    audit.told();
+    for invariant in [Invariant::I7, Invariant::I10] {
+        audit.lacks(invariant, "the simulation, which redelivers and revives invocations at will");
+    }
+    if world.tickets.is_none() {
+        for invariant in [Invariant::I4, Invariant::I5] {
+            audit.lacks(invariant, "what people were told (--tickets FILE, as `load` writes it)");
+        }
+    }
+    report
+}
+
+/// What a world still owes, so that judging it now would take "not yet" for "never".
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outstanding {
+    /// The first undecided request of each coupon that has one: the coupon and the place.
+    pub undecided: Vec<(String, Place)>,
+    /// Decided requests without a result record.
+    pub unpublished: usize,
+    /// Records that are no request and not in the dead-letter topic.
+    pub unlettered: usize,
+}
+
+impl Outstanding {
+    /// What this world owes. Its items may be missing.
+    #[must_use]
+    pub fn of(world: &World) -> Self {
+        let replay = replay_log(world);
+        let mut undecided: Vec<(String, Place)> = Vec::new();
+        for (place, decided) in &replay.decided {
+            let id = &decided.head.coupon_id;
+            if decided.head.applied < place.offset && !undecided.iter().any(|(known, _)| known == id) {
+                undecided.push((id.clone(), *place));
+            }
+        }
+        let published = results::places(world);
+        let lettered = dead_letters::places(world);
+        Self {
+            undecided,
+            unpublished: replay.decided.keys().filter(|place| !published.contains(place)).count(),
+            unlettered: replay.garbage.keys().filter(|place| !lettered.contains(place)).count(),
+        }
+    }
+
+    /// Whether there is nothing left to wait for.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// One run of the checks.
+struct Audit<'a> {
+    world: &'a World,
+    replay: &'a Replay<'a>,
+    report: &'a mut Report,
+}
+
+impl Audit<'_> {
+    fn offend(&mut self, invariant: Invariant, place: String, what: String) {
+        self.report.offend(invariant, place, what);
+    }
+
+    fn lacks(&mut self, invariant: Invariant, witness: &'static str) {
+        self.report.invariants.entry(invariant).or_default().lacks = Some(witness);
+    }
+
+    /// How a record of the request topic is named to people.
+    fn request(&self, place: Place) -> String {
+        format!("{} {place}", self.world.names.requests)
+    }
+
+    /// Whether a place lies behind what is judged: requests kept coming in while the rest was read.
+    fn is_beyond(&self, place: Place) -> bool {
+        self.world.ends.get(&place.partition).is_some_and(|ends| (ends.judged..ends.latest).contains(&place.offset))
+    }
+}
