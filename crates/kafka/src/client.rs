@@ -1,0 +1,152 @@
+//! One librdkafka producer: hands records over, waits for their ends, asks for metadata. When it is beyond repair is
+//! told here; making another one is `producer.rs`.
+
+use std::{sync::Arc, time::Duration};
+
+use rdkafka::{
+    ClientConfig,
+    error::{KafkaError, RDKafkaErrorCode as Code},
+    message::{Header, OwnedHeaders},
+    producer::{BaseRecord, Producer as _, ThreadedProducer},
+};
+use record_log::{Delivery, LogError, Record};
+use tokio::sync::oneshot;
+
+use crate::{
+    ConfigError,
+    context::{Context, Ending},
+    error::code_of,
+};
+
+/// The longest name of a topic (`org.apache.kafka.common.internals.Topic.MAX_NAME_LENGTH`). Beyond 512 bytes rdkafka
+/// panics instead of refusing.
+const TOPIC_BYTES_MAX: usize = 249;
+
+/// A producer with its polling thread.
+pub(crate) struct Client {
+    /// `None` only while dropping.
+    producer: Option<ThreadedProducer<Context>>,
+}
+
+impl Client {
+    /// Connects to nothing yet: takes milliseconds.
+    pub(crate) fn new(config: &ClientConfig) -> Result<Self, ConfigError> {
+        let producer =
+            config.create_with_context(Context::default()).map_err(|source| ConfigError::from_creation(&source))?;
+        Ok(Self { producer: Some(producer) })
+    }
+
+    /// Hands a record to the client's queue. The bytes are copied once, into librdkafka's memory.
+    pub(crate) fn enqueue(&self, record: &Record) -> Result<oneshot::Receiver<Ending>, LogError> {
+        let producer = self.producer()?;
+        let (sender, receiver) = oneshot::channel();
+        let opaque = Box::new(sender);
+        let mut base = BaseRecord::<[u8], [u8], _>::with_opaque_to(&record.topic, opaque);
+        base.partition = record.partition;
+        base.key = record.key.as_deref();
+        base.payload = record.value.as_deref();
+        base.headers = headers(record);
+        match producer.send(base) {
+            Ok(()) => Ok(receiver),
+            Err((error, _record)) => Err(self.explain(&error, &record.topic)),
+        }
+    }
+
+    /// Waits for a record's end.
+    pub(crate) async fn ended(&self, receiver: oneshot::Receiver<Ending>, topic: &str) -> Result<Delivery, LogError> {
+        match receiver.await {
+            Ok(Ok(delivery)) => Ok(delivery),
+            Ok(Err(code)) => Err(self.explain(&KafkaError::MessageProduction(code), topic)),
+            Err(_dropped) => Err(LogError::Unavailable(format!("{topic}: the producer went away"))),
+        }
+    }
+
+    /// How many partitions a topic has. Blocks for up to `timeout`.
+    pub(crate) fn partitions(&self, topic: &str, timeout: Duration) -> Result<i32, LogError> {
+        if topic.is_empty() || topic.len() > TOPIC_BYTES_MAX {
+            return Err(LogError::UnknownTopic(format!("a topic's name has 1 to {TOPIC_BYTES_MAX} bytes: {topic:?}")));
+        }
+        let producer = self.producer()?;
+        let metadata =
+            producer.client().fetch_metadata(Some(topic), timeout).map_err(|error| self.explain(&error, topic))?;
+        producer.context().succeeded();
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        let found = found.ok_or_else(|| LogError::UnknownTopic(topic.to_owned()))?;
+        if let Some(error) = found.error() {
+            return Err(self.explain(&KafkaError::MetadataFetch(error.into()), topic));
+        }
+        match i32::try_from(found.partitions().len()) {
+            Ok(count) if count > 0 => Ok(count),
+            _ => Err(LogError::UnknownTopic(topic.to_owned())),
+        }
+    }
+
+    /// Waits until the queue is empty. Blocks for up to `timeout`.
+    pub(crate) fn flush(&self, timeout: Duration) -> Result<(), LogError> {
+        let producer = self.producer()?;
+        producer.flush(timeout).map_err(|error| {
+            let left = producer.in_flight_count();
+            LogError::Unavailable(format!("{left} records were not acknowledged within {timeout:?}: {error}"))
+        })
+    }
+
+    /// The error that a code is to the caller; the cause behind a fatal one is asked of librdkafka.
+    fn explain(&self, error: &KafkaError, what: &str) -> LogError {
+        let Some(producer) = &self.producer else { return gone() };
+        match producer.client().fatal_error() {
+            Some((code @ (Code::ClusterAuthorizationFailed | Code::TopicAuthorizationFailed), text)) => {
+                producer.context().explain(code, &text)
+            }
+            Some((_code, text)) => LogError::Fatal(format!("{what}: {text}")),
+            None => producer.context().explain(code_of(error), what),
+        }
+    }
+
+    /// Whether nothing can be produced with it any more.
+    pub(crate) fn is_beyond_repair(&self) -> bool {
+        self.producer.as_ref().is_none_or(|producer| producer.client().fatal_error().is_some())
+    }
+
+    fn producer(&self) -> Result<&ThreadedProducer<Context>, LogError> {
+        self.producer.as_ref().ok_or_else(gone)
+    }
+}
+
+impl Drop for Client {
+    /// Purges what is queued, which takes up to half a second: on a thread of its own, for the last one to let go may
+    /// be async code.
+    fn drop(&mut self) {
+        let producer = self.producer.take();
+        let retiring = std::thread::Builder::new().name("kafka-retire".into()).spawn(move || drop(producer));
+        if let Err(error) = retiring {
+            tracing::warn!(%error, "a producer was purged in place, for want of a thread");
+        }
+    }
+}
+
+fn headers(record: &Record) -> Option<OwnedHeaders> {
+    if record.headers.is_empty() {
+        return None;
+    }
+    let empty = OwnedHeaders::new_with_capacity(record.headers.len());
+    Some(
+        record.headers.iter().fold(empty, |headers, header| {
+            headers.insert(Header { key: &header.name, value: header.value.as_deref() })
+        }),
+    )
+}
+
+fn gone() -> LogError {
+    LogError::Fatal("the producer is shutting down".into())
+}
+
+/// Asks a blocking question on a thread made for that.
+pub(crate) async fn blocking<T: Send + 'static>(
+    client: Arc<Client>,
+    ask: impl FnOnce(&Client) -> Result<T, LogError> + Send + 'static,
+) -> Result<T, LogError> {
+    match tokio::task::spawn_blocking(move || ask(&client)).await {
+        Ok(answer) => answer,
+        Err(error) => Err(LogError::Unavailable(format!("the client's thread ended early: {error}"))),
+    }
+}

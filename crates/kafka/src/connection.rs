@@ -1,0 +1,114 @@
+//! What a client needs to connect: librdkafka properties, from variables (`config.rs`) or from a properties file, and
+//! the same for producers, readers and administration. What only a producer sets is in `producer.rs`.
+
+use std::{collections::BTreeMap, fmt};
+
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
+
+use crate::ConfigError;
+
+const BOOTSTRAP: &str = "bootstrap.servers";
+
+/// A request that is not answered in this time is given up and its connection with it, so that a socket that died
+/// while the process was frozen does not eat the whole budget.
+const SOCKET_TIMEOUT_MS: &str = "1000";
+/// TCP, TLS and SASL together; librdkafka's 30 s would outlive every request.
+const CONNECTION_SETUP_TIMEOUT_MS: &str = "2000";
+/// librdkafka waits up to 10 s between attempts by default: a broker that is back would be found back 10 s late.
+const RECONNECT_BACKOFF_MAX_MS: &str = "1000";
+/// Below the 350 s after which AWS's network load balancers forget a connection
+/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/network/network-load-balancers.html>).
+const CONNECTIONS_IDLE_MAX_MS: &str = "240000";
+
+/// How to reach a cluster. Its `Debug` shows the names of the properties and the values of those that are no secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Connection {
+    properties: BTreeMap<String, String>,
+}
+
+impl Connection {
+    /// A cluster without TLS and SASL; `bootstrap_servers` is `host:port,…`.
+    #[must_use]
+    pub fn plaintext(bootstrap_servers: &str) -> Self {
+        Self { properties: BTreeMap::from([(BOOTSTRAP.to_owned(), bootstrap_servers.to_owned())]) }
+    }
+
+    /// The properties of a librdkafka configuration file: `name=value` lines, empty ones and `#` comments left out,
+    /// blanks around both trimmed. They win over this crate's defaults, but not over what makes a producer safe.
+    /// `bootstrap_servers` replaces the file's.
+    ///
+    /// # Errors
+    /// A line that is no `name=value`; no `bootstrap.servers` at all.
+    pub fn from_properties(text: &str, bootstrap_servers: Option<&str>) -> Result<Self, ConfigError> {
+        let mut properties = BTreeMap::new();
+        for (place, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (name, value) = line
+                .split_once('=')
+                .map(|(name, value)| (name.trim(), value.trim()))
+                .filter(|(name, _value)| !name.is_empty())
+                .ok_or(ConfigError::Property { line: place.saturating_add(1) })?;
+            properties.insert(name.to_owned(), value.to_owned());
+        }
+        if let Some(servers) = bootstrap_servers {
+            properties.insert(BOOTSTRAP.to_owned(), servers.to_owned());
+        }
+        if properties.contains_key(BOOTSTRAP) {
+            Ok(Self { properties })
+        } else {
+            Err(ConfigError::Missing {
+                name: BOOTSTRAP,
+                expected: "broker addresses as host:port, separated by commas",
+            })
+        }
+    }
+
+    /// A property by librdkafka's name, as given; `None` where the default holds.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.properties.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.properties.insert(name.to_owned(), value.into());
+    }
+
+    /// This crate's defaults, then what was given.
+    pub(crate) fn client_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        // librdkafka reports a refused login or certificate as an error event in any case; the level is for its log.
+        config.set_log_level(RDKafkaLogLevel::Warning);
+        for (name, value) in [
+            ("socket.timeout.ms", SOCKET_TIMEOUT_MS),
+            ("socket.connection.setup.timeout.ms", CONNECTION_SETUP_TIMEOUT_MS),
+            ("socket.keepalive.enable", "true"),
+            ("reconnect.backoff.max.ms", RECONNECT_BACKOFF_MAX_MS),
+            ("connections.max.idle.ms", CONNECTIONS_IDLE_MAX_MS),
+            // A misspelled name must not become a topic on a broker that makes them by itself.
+            ("allow.auto.create.topics", "false"),
+        ] {
+            config.set(name, value);
+        }
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        config
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.properties.iter().map(|(name, value)| (name, if is_secret(name) { "…" } else { value }));
+        f.debug_map().entries(shown).finish()
+    }
+}
+
+/// Every librdkafka property that holds a secret has one of these words in its name.
+fn is_secret(name: &str) -> bool {
+    ["password", "secret", "key", "pem", "username", "token", "sasl.oauthbearer.config"]
+        .iter()
+        .any(|word| name.contains(word))
+}
