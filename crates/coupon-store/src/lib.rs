@@ -14,7 +14,7 @@ use coupon::{Chunk, CouponId, Head, IssuedCoupon, UserId};
 
 pub use clock::Deadline;
 pub use error::StoreError;
-pub use retry::{Retry, Retrying};
+pub use retry::{LOOKUP_USERS_MAX, Retry, Retrying};
 pub use token::{Token, Tokens};
 
 /// How fresh a read has to be.

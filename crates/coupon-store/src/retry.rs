@@ -1,11 +1,15 @@
 //! The one retry loop: jittered, exponential back-off inside a deadline, around a [`Store`] whose methods are single
 //! attempts. The SDK's own retries are disabled.
 
-use std::{future::Future, time::Duration};
+use std::{collections::BTreeSet, future::Future, time::Duration};
 
 use coupon::{Chunk, CouponId, Head, IssuedCoupon, UserId};
 
 use crate::{Commit, Consistency, Creation, Deadline, Page, Store, StoreError, Tokens};
+
+/// The people that one attempt of [`Retrying::issued_among`] asks for; DynamoDB takes as many keys in a call
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>).
+pub const LOOKUP_USERS_MAX: usize = 100;
 
 /// How long to wait between attempts: a random share of `base · 2ⁿ`, at most `delay_max` ("full jitter",
 /// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>).
@@ -47,14 +51,28 @@ impl<'a, S: Store> Retrying<'a, S> {
         Self { store, tokens, deadline, retry: Retry::default() }
     }
 
-    /// As [`Store::create`].
-    ///
-    /// After an attempt whose answer was lost, `Exists` may speak of our own head: the caller compares.
+    /// As [`Store::create`]. Where the answer of an attempt was lost, `Exists` may speak of our own head: it is read,
+    /// and the same head counts as created.
     ///
     /// # Errors
     /// The last attempt's.
     pub async fn create(&self, head: &Head) -> Result<Creation, StoreError> {
-        self.repeat(|| self.store.create(head)).await
+        let mut outcome_unknown = false;
+        let mut failures = 0_u32;
+        let creation = loop {
+            let error = match self.attempt(self.store.create(head)).await {
+                Ok(creation) => break creation,
+                Err(error) => error,
+            };
+            outcome_unknown |= error.is_outcome_unknown();
+            failures = failures.saturating_add(1);
+            self.wait_after(error, failures).await?;
+        };
+        if creation == Creation::Exists && outcome_unknown {
+            let stored = self.head(&head.coupon_id, Consistency::Strong).await?;
+            return Ok(if stored.as_ref() == Some(head) { Creation::Created } else { Creation::Exists });
+        }
+        Ok(creation)
     }
 
     /// As [`Store::head`].
@@ -78,12 +96,19 @@ impl<'a, S: Store> Retrying<'a, S> {
         self.repeat(|| self.store.issued(user, id, consistency)).await
     }
 
-    /// As [`Store::issued_among`].
+    /// As [`Store::issued_among`], in groups of [`LOOKUP_USERS_MAX`] with attempts of their own: a throttled group does
+    /// not undo the answered ones. Were 10,000 people one attempt of 100 calls, a store that refuses one call in five
+    /// would never answer it.
     ///
     /// # Errors
     /// The last attempt's.
     pub async fn issued_among(&self, id: &CouponId, users: &[UserId]) -> Result<Vec<IssuedCoupon>, StoreError> {
-        self.repeat(|| self.store.issued_among(id, users)).await
+        let users: Vec<UserId> = users.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut found = Vec::new();
+        for group in users.chunks(LOOKUP_USERS_MAX) {
+            found.extend(self.repeat(|| self.store.issued_among(id, group)).await?);
+        }
+        Ok(found)
     }
 
     /// As [`Store::coupons_of`].
@@ -98,7 +123,7 @@ impl<'a, S: Store> Retrying<'a, S> {
     /// attempt on whose outcome is unknown.
     ///
     /// # Errors
-    /// The last attempt's; when it is [`StoreError::Unknown`], the chunk may be committed.
+    /// The last attempt's; an earlier one whose outcome was unknown may have committed the chunk, whatever the last says.
     pub async fn commit(&self, chunk: &Chunk) -> Result<Commit, StoreError> {
         let mut token = self.tokens.next();
         let mut outcome_unknown = false;
@@ -150,3 +175,6 @@ impl<'a, S: Store> Retrying<'a, S> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

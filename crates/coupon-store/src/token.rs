@@ -55,3 +55,32 @@ impl Default for Tokens {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_token_has_32_hexadecimal_digits_and_comes_once() {
+        let tokens = Tokens::new();
+        let given: BTreeSet<String> = (0..1000).map(|_| tokens.next().as_str().to_owned()).collect();
+        assert_eq!(given.len(), 1000);
+        assert!(given.iter().all(|token| token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit())));
+    }
+
+    #[test]
+    fn a_seed_repeats_itself_and_two_environments_do_not() {
+        let three = |tokens: &Tokens| [tokens.next(), tokens.next(), tokens.next()];
+        assert_eq!(three(&Tokens::with_seed(7)), three(&Tokens::with_seed(7)));
+        assert_ne!(three(&Tokens::with_seed(7)), three(&Tokens::with_seed(8)));
+        assert_ne!(three(&Tokens::new()), three(&Tokens::default()));
+    }
+
+    #[test]
+    fn a_fraction_lies_between_0_and_1() {
+        let tokens = Tokens::with_seed(7);
+        assert!((0..1000).map(|_| tokens.fraction()).all(|fraction| (0.0..1.0).contains(&fraction)));
+    }
+}

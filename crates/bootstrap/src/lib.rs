@@ -1,0 +1,32 @@
+//! What the functions' wiring shares: reading variables with errors that say what is expected, secrets from Secrets
+//! Manager, and a log that reads its secret again when the broker refuses it. Knows no coupon and decides nothing.
+
+mod log;
+mod secrets;
+mod variables;
+
+pub use log::{BrokerAway, ConnectedLog};
+pub use secrets::SecretsError;
+pub use variables::{VariableError, Variables};
+
+/// Why a function cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A variable is missing or unreadable.
+    #[error(transparent)]
+    Variable(#[from] VariableError),
+    /// A Kafka variable or secret is missing or unreadable.
+    #[error(transparent)]
+    Kafka(#[from] kafka::ConfigError),
+    /// A secret cannot be read.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The broker refuses us, or does not answer a function that cannot do without.
+    #[error("the broker at {servers} cannot be used: {source}")]
+    Broker {
+        /// `KAFKA_BOOTSTRAP_SERVERS`.
+        servers: String,
+        /// What it said.
+        source: kafka::LogError,
+    },
+}

@@ -1,0 +1,108 @@
+//! The log that a function produces to: connected at init, tried once, and connected anew with the secret read again
+//! when the broker refuses the login, as it does after a rotation.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use kafka::{Config, Delivery, Log, LogError, Producer, ProducerSettings, Record};
+
+use crate::{StartError, secrets::kafka_secrets};
+
+/// How long the one metadata fetch at init may take.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What a broker that does not answer at init means to a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokerAway {
+    /// It ends the init: the function can do nothing without.
+    EndsInit,
+    /// It is logged: the function can still answer reads.
+    IsLogged,
+}
+
+/// A producer with the way back to its secret.
+pub struct ConnectedLog {
+    producer: Producer,
+    config: Config,
+    sdk: SdkConfig,
+    /// Held while the secret is read again, so that one refusal reads it once.
+    renewing: tokio::sync::Mutex<()>,
+}
+
+impl std::fmt::Debug for ConnectedLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConnectedLog").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl ConnectedLog {
+    /// Reads the secrets, makes the producer, and tries it by one metadata fetch for `topic`.
+    ///
+    /// # Errors
+    /// A secret or a property is wrong, the broker refuses the login or its certificate is not trusted; a broker that
+    /// does not answer where `away` says so. A topic that is not there yet is logged: it may be made later.
+    pub async fn connect(
+        config: Config,
+        sdk: &SdkConfig,
+        settings: ProducerSettings,
+        (topic, away): (&str, BrokerAway),
+    ) -> Result<Self, StartError> {
+        let secrets = kafka_secrets(sdk, &config).await?;
+        let producer = Producer::new(&config.connection(&secrets)?, settings)?;
+        match producer.check(topic, CHECK_TIMEOUT).await {
+            Ok(()) => {}
+            Err(error @ LogError::Unavailable(_)) if away == BrokerAway::IsLogged => {
+                tracing::warn!(%error, "the broker does not answer; going on, since reads can still be answered");
+            }
+            Err(error @ LogError::UnknownTopic(_)) => tracing::error!(%error, "the topic does not exist"),
+            Err(source) => {
+                let servers = config.bootstrap_servers().to_owned();
+                return Err(StartError::Broker { servers, source });
+            }
+        }
+        Ok(Self { producer, config, sdk: sdk.clone(), renewing: tokio::sync::Mutex::new(()) })
+    }
+
+    /// Waits until what is queued is acknowledged or given up.
+    ///
+    /// # Errors
+    /// Something is left after `timeout`.
+    pub async fn flush(&self, timeout: Duration) -> Result<(), LogError> {
+        self.producer.flush(timeout).await
+    }
+
+    /// Connects with the secret as it is now. A second caller who was refused meanwhile finds it done.
+    async fn reconnect(&self) -> Result<(), LogError> {
+        let refused = |detail: String| LogError::Authentication(detail);
+        let Ok(_held) = self.renewing.try_lock() else {
+            let _done = self.renewing.lock().await;
+            return Ok(());
+        };
+        tracing::warn!("the broker refuses the login; reading the secret again");
+        let secrets = kafka_secrets(&self.sdk, &self.config).await.map_err(|error| refused(error.to_string()))?;
+        let connection = self.config.connection(&secrets).map_err(|error| refused(error.to_string()))?;
+        self.producer.reconnect(&connection).map_err(|error| refused(error.to_string()))
+    }
+}
+
+impl Log for ConnectedLog {
+    async fn produce(&self, record: Record) -> Result<Delivery, LogError> {
+        match self.producer.produce(record.clone()).await {
+            Err(LogError::Authentication(_)) => {
+                self.reconnect().await?;
+                self.producer.produce(record).await
+            }
+            produced => produced,
+        }
+    }
+
+    async fn partitions(&self, topic: &str) -> Result<i32, LogError> {
+        match self.producer.partitions(topic).await {
+            Err(LogError::Authentication(_)) => {
+                self.reconnect().await?;
+                self.producer.partitions(topic).await
+            }
+            partitions => partitions,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What the function is told by its environment: the one place that reads it.
+
+use bootstrap::{StartError, Variables};
+
+/// The function's configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `COUPONS_TABLE`.
+    pub coupons_table: String,
+    /// `USER_COUPONS_TABLE`.
+    pub user_coupons_table: String,
+    /// `REQUEST_TOPIC`.
+    pub request_topic: String,
+    /// `RESULT_TOPIC`.
+    pub result_topic: String,
+    /// `DEAD_LETTER_TOPIC`.
+    pub dead_letter_topic: String,
+    /// The `KAFKA_` variables.
+    pub kafka: kafka::Config,
+}
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// As [`Config::from_lookup`].
+    #[expect(clippy::disallowed_methods, reason = "the one home of the environment")]
+    pub fn from_env() -> Result<Self, StartError> {
+        Self::from_lookup(&|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables through a lookup.
+    ///
+    /// # Errors
+    /// The first variable that is missing or unreadable, with what it takes.
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, StartError> {
+        let variables = Variables::new(lookup);
+        Ok(Self {
+            coupons_table: variables.required("COUPONS_TABLE", "the name of the table of coupons")?,
+            user_coupons_table: variables.required("USER_COUPONS_TABLE", "the name of the table of issued coupons")?,
+            request_topic: variables.required("REQUEST_TOPIC", "the name of the topic of requests")?,
+            result_topic: variables.required("RESULT_TOPIC", "the name of the topic of results")?,
+            dead_letter_topic: variables
+                .required("DEAD_LETTER_TOPIC", "the name of the topic of records that are no request")?,
+            kafka: kafka::Config::from_lookup(lookup)?,
+        })
+    }
+}

@@ -1,0 +1,218 @@
+//! One coupon's part of a batch: load the head, fold, commit chunk by chunk, fold again where the store knows better,
+//! and derive what was decided earlier. Ends with an outcome for every record, or with the reason why not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coupon::{
+    Chunk, CouponId, DeadLetterReason, Decision, Entry, Head, IssuedCoupon, Offset, Outcome, Ticket, UserId, Verdict,
+    decide, needs_item, outcome,
+};
+use coupon_store::{Commit, Consistency, Retrying, Store, StoreError};
+
+use crate::{
+    batch::{CouponBatch, Request},
+    holders::Holders,
+};
+
+/// What one coupon's part of a batch came to.
+#[derive(Debug, Default)]
+pub(crate) struct Settled<'b> {
+    /// Every request that is where its coupon lives, with its outcome, in log order.
+    pub(crate) outcomes: Vec<(&'b Request, Ticket, Outcome)>,
+    /// What is no request after all.
+    pub(crate) dead: Vec<(&'b Request, DeadLetterReason)>,
+}
+
+/// Why one coupon's part could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unsettled {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store says what cannot be: a coupon that existed a moment ago is gone, or a decided record has no outcome.
+    #[error("the store contradicts itself: {0}")]
+    Contradiction(String),
+}
+
+/// Settles one coupon's part of a batch.
+pub(crate) async fn settle<'b, S: Store>(
+    store: &Retrying<'_, S>,
+    holders: &Holders,
+    batch: &'b CouponBatch,
+) -> Result<Settled<'b>, Unsettled> {
+    let Some(head) = store.head(&batch.coupon_id, Consistency::Strong).await? else {
+        let dead = batch.requests.iter().map(|request| (request, DeadLetterReason::UnknownCoupon)).collect();
+        return Ok(Settled { outcomes: Vec::new(), dead });
+    };
+    let (requests, dead) = split_misplaced(&head, batch);
+    if requests.is_empty() {
+        return Ok(Settled { outcomes: Vec::new(), dead });
+    }
+    let entries: Vec<Entry> = requests.iter().map(|request| request.entry()).collect();
+    let mut fold = Fold { store, holders, head, found: BTreeSet::new(), absent: BTreeSet::new(), look_up: false };
+    let mut outcomes = fold.decide_all(&entries).await?;
+    fold.derive_redelivered(&entries, &mut outcomes).await?;
+    let partition = fold.head.partition;
+    let with_outcome = |request: &'b Request| {
+        let offset = request.place.offset;
+        let outcome = outcomes.get(&offset).copied();
+        let outcome = outcome.ok_or_else(|| Unsettled::Contradiction(format!("offset {offset} has no outcome")))?;
+        Ok::<_, Unsettled>((request, Ticket { partition, offset }, outcome))
+    };
+    let outcomes = requests.into_iter().map(with_outcome).collect::<Result<_, _>>()?;
+    Ok(Settled { outcomes, dead })
+}
+
+/// Separates the requests that lie where their coupon lives from the rest.
+fn split_misplaced<'b>(
+    head: &Head,
+    batch: &'b CouponBatch,
+) -> (Vec<&'b Request>, Vec<(&'b Request, DeadLetterReason)>) {
+    let mut requests = Vec::with_capacity(batch.requests.len());
+    let mut dead = Vec::new();
+    for request in &batch.requests {
+        if request.source.topic != head.log {
+            dead.push((request, DeadLetterReason::WrongLog));
+        } else if request.place.partition != head.partition {
+            dead.push((request, DeadLetterReason::WrongPartition));
+        } else {
+            requests.push(request);
+        }
+    }
+    (requests, dead)
+}
+
+/// The rounds of folding and committing, with what was learnt between them.
+struct Fold<'a, 's, S> {
+    store: &'a Retrying<'s, S>,
+    holders: &'a Holders,
+    head: Head,
+    /// Holders found in this invocation. The environment's memory may forget; a round must not, or it would repeat.
+    found: BTreeSet<UserId>,
+    /// People looked up in this invocation who held nothing then.
+    absent: BTreeSet<UserId>,
+    /// Whether winners are looked up before they are committed.
+    look_up: bool,
+}
+
+/// What a round of commits ended with.
+enum Round {
+    /// Every chunk is committed.
+    Done,
+    /// Fold again: the head moved, or a holder was found.
+    Again,
+}
+
+impl<S: Store> Fold<'_, '_, S> {
+    /// Folds and commits until every entry is decided; gives the outcomes of those that were decided here. Each round
+    /// commits, learns a holder, or loads a head that somebody else moved: the deadline bounds the rest.
+    async fn decide_all(&mut self, entries: &[Entry]) -> Result<BTreeMap<Offset, Outcome>, Unsettled> {
+        let mut outcomes = BTreeMap::new();
+        self.look_up = self.holders.should_look_up(&self.head.coupon_id, self.head.issued);
+        loop {
+            let knows = |user: &UserId| self.found.contains(user) || self.holders.knows(&self.head.coupon_id, user);
+            let decision = decide(&self.head, entries, knows);
+            if let Round::Done = self.commit_all(&decision, &mut outcomes).await? {
+                return Ok(outcomes);
+            }
+        }
+    }
+
+    async fn commit_all(
+        &mut self,
+        decision: &Decision,
+        outcomes: &mut BTreeMap<Offset, Outcome>,
+    ) -> Result<Round, Unsettled> {
+        let mut undecided = decision.decided.iter().peekable();
+        for chunk in &decision.chunks {
+            if self.look_up && self.finds_a_holder_among(chunk).await? {
+                return Ok(Round::Again);
+            }
+            match self.store.commit(chunk).await? {
+                Commit::Written => {}
+                Commit::Held(users) => return self.learn(users),
+                Commit::Stale => return self.reload().await,
+            }
+            self.holders.remember(&chunk.head.coupon_id, chunk.winners.iter().map(|winner| &winner.user_id));
+            while let Some(one) = undecided.next_if(|one| chunk.head.has_applied(one.entry.offset)) {
+                if let Verdict::New(outcome) = one.verdict {
+                    outcomes.insert(one.entry.offset, outcome);
+                }
+            }
+            self.head = chunk.head.clone();
+        }
+        Ok(Round::Done)
+    }
+
+    /// One round trip for all the winners of a chunk that were not looked up yet: reads are a tenth of the price of the
+    /// cancelled transaction that they save.
+    async fn finds_a_holder_among(&mut self, chunk: &Chunk) -> Result<bool, Unsettled> {
+        let unknown = |user: &UserId| !self.absent.contains(user);
+        let users: Vec<UserId> = chunk.winners.iter().map(|winner| winner.user_id.clone()).filter(unknown).collect();
+        if users.is_empty() {
+            return Ok(false);
+        }
+        let held = self.store.issued_among(&chunk.head.coupon_id, &users).await?;
+        self.absent.extend(users);
+        let found = !held.is_empty();
+        self.know(held.into_iter().map(|item| item.user_id).collect());
+        Ok(found)
+    }
+
+    fn learn(&mut self, users: Vec<UserId>) -> Result<Round, Unsettled> {
+        if users.iter().all(|user| self.found.contains(user)) {
+            let held = format!("{users:?} were folded as holders and still hold a place in the commit");
+            return Err(Unsettled::Contradiction(held));
+        }
+        self.know(users);
+        self.holders.note_cancellation(&self.head.coupon_id);
+        self.look_up = true;
+        Ok(Round::Again)
+    }
+
+    fn know(&mut self, users: Vec<UserId>) {
+        self.holders.remember(&self.head.coupon_id, &users);
+        self.found.extend(users);
+    }
+
+    /// Somebody else moved the head, or an earlier attempt of this very commit did and its answer was lost.
+    async fn reload(&mut self) -> Result<Round, Unsettled> {
+        let coupon_id = self.head.coupon_id.clone();
+        let gone = || Unsettled::Contradiction(format!("coupon {coupon_id} was deleted while it was decided"));
+        self.head = self.store.head(&coupon_id, Consistency::Strong).await?.ok_or_else(gone)?;
+        // A winner of another invocation may be somebody who held nothing when we looked.
+        self.absent.clear();
+        Ok(Round::Again)
+    }
+
+    /// What earlier invocations decided, from the head and, for records of `OPEN` epochs, the people's items.
+    async fn derive_redelivered(
+        &self,
+        entries: &[Entry],
+        outcomes: &mut BTreeMap<Offset, Outcome>,
+    ) -> Result<(), Unsettled> {
+        let earlier: Vec<&Entry> = entries.iter().filter(|entry| !outcomes.contains_key(&entry.offset)).collect();
+        let asked: BTreeSet<UserId> = earlier
+            .iter()
+            .filter(|entry| needs_item(&self.head, entry.offset))
+            .map(|entry| entry.user_id.clone())
+            .collect();
+        let items: BTreeMap<UserId, IssuedCoupon> = if asked.is_empty() {
+            BTreeMap::new()
+        } else {
+            let users: Vec<UserId> = asked.into_iter().collect();
+            let found = self.store.issued_among(self.coupon_id(), &users).await?;
+            found.into_iter().map(|item| (item.user_id.clone(), item)).collect()
+        };
+        for entry in earlier {
+            let ticket = Ticket { partition: self.head.partition, offset: entry.offset };
+            if let Some(outcome) = outcome(&self.head, items.get(&entry.user_id), ticket) {
+                outcomes.insert(entry.offset, outcome);
+            }
+        }
+        Ok(())
+    }
+
+    fn coupon_id(&self) -> &CouponId {
+        &self.head.coupon_id
+    }
+}
