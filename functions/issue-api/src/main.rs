@@ -30,10 +30,8 @@ async fn serve() -> Result<(), Error> {
     let app = Arc::new(connect(Config::from_env()?).await?);
     let flushed = Arc::clone(&app);
     lambda_runtime::spawn_graceful_shutdown_handler(|| async move { flush(&flushed).await }).await;
-    let handler = |event: LambdaEvent<Call>| async {
-        let call = event.payload;
-        Ok::<Answer, Error>(app.handle(&call).await)
-    };
+    let app = &app;
+    let handler = |event: LambdaEvent<Call>| async move { Ok::<Answer, Error>(app.handle(&event.payload).await) };
     lambda_runtime::run(service_fn(handler)).await
 }
 

@@ -50,9 +50,12 @@ impl Code {
     }
 }
 
-/// An error as it is answered.
+/// An error as it is answered. Boxed, since every call returns one or an answer.
 #[derive(Debug, Clone)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Fault>);
+
+#[derive(Debug, Clone)]
+struct Fault {
     code: Code,
     detail: String,
     errors: Vec<FieldError>,
@@ -84,7 +87,8 @@ struct Body<'a> {
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { code, detail, errors: Vec::new(), coupon: None, retry_after_seconds: None, allow: None }
+        let fault = Fault { code, detail, errors: Vec::new(), coupon: None, retry_after_seconds: None, allow: None };
+        Self(Box::new(fault))
     }
 
     /// One member of the request breaks a limit.
@@ -95,17 +99,18 @@ impl Problem {
     /// Several do; at least one is given.
     pub(crate) fn invalid_fields(errors: Vec<FieldError>) -> Self {
         let detail = errors.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect::<Vec<_>>();
-        Self { errors, ..Self::new(Code::InvalidRequest, detail.join("; ")) }
+        Self::new(Code::InvalidRequest, detail.join("; ")).with(|fault| fault.errors = errors)
     }
 
     pub(crate) fn held(coupon: HeldCoupon) -> Self {
         let detail = format!("Your request {} won rank {}.", coupon.request_id, coupon.rank.get());
-        Self { coupon: Some(coupon), ..Self::new(Code::AlreadyIssued, detail) }
+        Self::new(Code::AlreadyIssued, detail).with(|fault| fault.coupon = Some(coupon))
     }
 
     pub(crate) fn method_not_allowed(method: &str, allow: &'static str) -> Self {
         let shown: String = method.chars().take(20).collect();
-        Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, format!("{shown:?} is not {allow}.")) }
+        let detail = format!("{shown:?} is not {allow}.");
+        Self::new(Code::MethodNotAllowed, detail).with(|fault| fault.allow = Some(allow))
     }
 
     /// The broker has not acknowledged. It may have the record all the same.
@@ -114,27 +119,31 @@ impl Problem {
         Self::new(Code::QueueUnavailable, detail).retry_after(1)
     }
 
-    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after_seconds = Some(seconds);
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
+        self.with(|fault| fault.retry_after_seconds = Some(seconds))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Fault)) -> Self {
+        change(&mut self.0);
         self
     }
 
     pub(crate) fn answer(&self) -> Answer {
-        let (code, status, title) = self.code.row();
+        let (code, status, title) = self.0.code.row();
         let body = Body {
             r#type: format!("urn:firstcome:problem:{}", code.to_ascii_lowercase().replace('_', "-")),
             title,
             status,
-            detail: &self.detail,
+            detail: &self.0.detail,
             code,
-            errors: &self.errors,
-            coupon: self.coupon.as_ref(),
+            errors: &self.0.errors,
+            coupon: self.0.coupon.as_ref(),
         };
         let mut answer = Answer::json(status, &body).with("content-type", "application/problem+json");
-        if let Some(seconds) = self.retry_after_seconds {
+        if let Some(seconds) = self.0.retry_after_seconds {
             answer = answer.with("retry-after", seconds.to_string());
         }
-        match self.allow {
+        match self.0.allow {
             Some(allow) => answer.with("allow", allow),
             None => answer,
         }

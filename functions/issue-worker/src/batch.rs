@@ -66,10 +66,18 @@ impl Batch {
         let mut coupons: BTreeMap<CouponId, Vec<Request>> = BTreeMap::new();
         let mut dead = Vec::new();
         for record in event.partitions.into_iter().flat_map(|partition| partition.records) {
-            match record.map(read) {
-                Ok(Ok((coupon_id, request))) => coupons.entry(coupon_id).or_default().push(request),
-                Ok(Err((record, reason))) => dead.push(DeadRecord::Read(record, reason)),
-                Err(bad) => dead.push(DeadRecord::Unread(bad)),
+            let record = match record {
+                Ok(record) => record,
+                Err(bad) => {
+                    dead.push(DeadRecord::Unread(bad));
+                    continue;
+                }
+            };
+            match decode(&record) {
+                Ok((place, IssueRequest { coupon_id, user_id, .. })) => {
+                    coupons.entry(coupon_id).or_default().push(Request { place, user_id, source: record });
+                }
+                Err(reason) => dead.push(DeadRecord::Read(record, reason)),
             }
         }
         let in_log_order = |(coupon_id, mut requests): (CouponId, Vec<Request>)| {
@@ -77,13 +85,6 @@ impl Batch {
             CouponBatch { coupon_id, requests }
         };
         Self { coupons: coupons.into_iter().map(in_log_order).collect(), dead }
-    }
-}
-
-fn read(record: KafkaRecord) -> Result<(CouponId, Request), (KafkaRecord, DeadLetterReason)> {
-    match decode(&record) {
-        Ok((place, request)) => Ok((request.coupon_id, Request { place, user_id: request.user_id, source: record })),
-        Err(reason) => Err((record, reason)),
     }
 }
 

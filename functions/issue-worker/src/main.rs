@@ -35,7 +35,8 @@ async fn serve() -> Result<(), Error> {
     let worker = Arc::new(connect(Config::from_env()?).await?);
     let flushed = Arc::clone(&worker);
     lambda_runtime::spawn_graceful_shutdown_handler(|| async move { flush(&flushed).await }).await;
-    let handler = |event: LambdaEvent<KafkaEvent>| async {
+    let worker = &worker;
+    let handler = |event: LambdaEvent<KafkaEvent>| async move {
         let deadline = work_deadline(event.context.deadline);
         worker.handle(event.payload, deadline).await.map_err(report)
     };

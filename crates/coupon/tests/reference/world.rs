@@ -202,10 +202,11 @@ impl World {
     }
 
     pub(crate) fn check_the_end(&self, expected: &[Ending]) {
-        let issued = expected.iter().filter(|ending| matches!(ending, Ending::Issued(..))).count() as u64;
+        let issued =
+            u64::try_from(expected.iter().filter(|ending| matches!(ending, Ending::Issued(..))).count()).unwrap();
         assert_eq!(self.decided, self.entries.len());
         assert_eq!((self.head.issued, self.head.remaining + self.head.issued), (issued, self.head.total.get()));
-        assert_eq!(self.items.len() as u64, issued);
+        assert_eq!(u64::try_from(self.items.len()).unwrap(), issued);
         assert!(self.head.epochs.len() <= 4, "more epochs than phases: {:?}", self.head.epochs);
     }
 
