@@ -18,8 +18,7 @@ use crate::{
     error::code_of,
 };
 
-/// The longest name of a topic (`org.apache.kafka.common.internals.Topic.MAX_NAME_LENGTH`). Beyond 512 bytes rdkafka
-/// panics instead of refusing.
+/// The longest name of a topic (`org.apache.kafka.common.internals.Topic.MAX_NAME_LENGTH`).
 const TOPIC_BYTES_MAX: usize = 249;
 
 /// A producer with its polling thread.
@@ -38,6 +37,7 @@ impl Client {
 
     /// Hands a record to the client's queue. The bytes are copied once, into librdkafka's memory.
     pub(crate) fn enqueue(&self, record: &Record) -> Result<oneshot::Receiver<Ending>, LogError> {
+        check_name(&record.topic)?;
         let producer = self.producer()?;
         let (sender, receiver) = oneshot::channel();
         let opaque = Box::new(sender);
@@ -63,9 +63,7 @@ impl Client {
 
     /// How many partitions a topic has. Blocks for up to `timeout`.
     pub(crate) fn partitions(&self, topic: &str, timeout: Duration) -> Result<i32, LogError> {
-        if topic.is_empty() || topic.len() > TOPIC_BYTES_MAX {
-            return Err(LogError::UnknownTopic(format!("a topic's name has 1 to {TOPIC_BYTES_MAX} bytes: {topic:?}")));
-        }
+        check_name(topic)?;
         let producer = self.producer()?;
         let metadata =
             producer.client().fetch_metadata(Some(topic), timeout).map_err(|error| self.explain(&error, topic))?;
@@ -122,6 +120,17 @@ impl Drop for Client {
             tracing::warn!(%error, "a producer was purged in place, for want of a thread");
         }
     }
+}
+
+/// Kafka's rule for a topic's name. Checked here, since rdkafka panics on one of more than 512 bytes.
+fn check_name(topic: &str) -> Result<(), LogError> {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if (1..=TOPIC_BYTES_MAX).contains(&topic.len()) && topic.bytes().all(is_legal) {
+        return Ok(());
+    }
+    let shown: String = topic.chars().take(40).collect();
+    let rule = format!("a topic's name has 1 to {TOPIC_BYTES_MAX} letters, digits, '.', '_' and '-'");
+    Err(LogError::UnknownTopic(format!("{rule}, not {shown:?}")))
 }
 
 fn headers(record: &Record) -> Option<OwnedHeaders> {

@@ -26,6 +26,7 @@
 //! With SASL or a private CA, fetch the texts behind [`Config::sasl_secret_arn`] and [`Config::ca_secret_arn`] and hand
 //! them in as [`Secrets`].
 
+mod admin;
 mod client;
 mod clock;
 mod config;
@@ -33,7 +34,9 @@ mod connection;
 mod context;
 mod error;
 mod producer;
+mod reader;
 
+pub use admin::{Admin, AdminError, NewTopicSpec, TopicCreation, TopicDescription};
 pub use config::{
     BOOTSTRAP_SERVERS, CA_SECRET_ARN, Config, SASL_MECHANISM, SASL_SECRET_ARN, SECURITY_PROTOCOL, SaslMechanism,
     Secrets, SecurityProtocol,
@@ -41,4 +44,5 @@ pub use config::{
 pub use connection::Connection;
 pub use error::ConfigError;
 pub use producer::{Compression, METADATA_TIMEOUT, PARTITIONS_AGE_MAX, PRODUCE_TIMEOUT, Producer, ProducerSettings};
+pub use reader::{ReadRecord, Reader, Span};
 pub use record_log::{Delivery, Header, Key, Log, LogError, Record, Topic, murmur2, partition_of};

@@ -1,0 +1,184 @@
+//! Makes topics and tells what they are, for deployment and for tools; no function that answers requests uses it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication},
+    error::{KafkaError, RDKafkaErrorCode as Code},
+};
+use record_log::LogError;
+
+use crate::{ConfigError, Connection, METADATA_TIMEOUT, context::Context, error::code_of};
+
+/// The bound around one change of a topic, the brokers' agreement included.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A topic as it should be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTopicSpec {
+    /// Its name.
+    pub name: String,
+    /// How many partitions.
+    pub partitions: i32,
+    /// On how many brokers each; −1 for the cluster's default.
+    pub replication: i32,
+    /// Topic configuration by Kafka's names, such as `retention.ms`.
+    pub config: BTreeMap<String, String>,
+}
+
+/// A topic as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// How many partitions.
+    pub partitions: i32,
+    /// On how many brokers the least replicated partition is.
+    pub replication: i32,
+    /// Its configuration by Kafka's names, defaults included; values that the cluster keeps to itself are absent.
+    pub config: BTreeMap<String, String>,
+}
+
+/// What came of making a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopicCreation {
+    /// It is made.
+    Created,
+    /// A topic of this name was there; it was left as it is.
+    Exists,
+}
+
+/// Why a topic was not made or described.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AdminError {
+    /// The cluster understood and refuses: repeating does not help.
+    #[error("the cluster refuses {0}")]
+    Refused(String),
+    /// As when producing.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// Administration of one cluster.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    client: Arc<AdminClient<Context>>,
+}
+
+impl Admin {
+    /// Connects to nothing yet.
+    ///
+    /// # Errors
+    /// librdkafka refuses a property, or cannot read a certificate.
+    pub fn new(connection: &Connection) -> Result<Self, ConfigError> {
+        let client = connection.client_config().create_with_context(Context::default());
+        Ok(Self { client: Arc::new(client.map_err(|source| ConfigError::from_creation(&source))?) })
+    }
+
+    /// Makes a topic unless there is one of this name.
+    ///
+    /// # Errors
+    /// The cluster refuses the configuration, or does not answer.
+    pub async fn create(&self, spec: &NewTopicSpec) -> Result<TopicCreation, AdminError> {
+        let replication = TopicReplication::Fixed(spec.replication);
+        let mut topic = NewTopic::new(&spec.name, spec.partitions, replication);
+        for (name, value) in &spec.config {
+            topic = topic.set(name, value);
+        }
+        let answers = self.client.create_topics([&topic], &options()).await.map_err(|error| self.failed(&error))?;
+        match answers.into_iter().next() {
+            Some(Ok(_name)) => Ok(TopicCreation::Created),
+            Some(Err((_name, Code::TopicAlreadyExists))) => Ok(TopicCreation::Exists),
+            Some(Err((name, code))) => Err(self.refused(code, &name)),
+            None => Err(no_answer(&spec.name)),
+        }
+    }
+
+    /// Raises a topic's number of partitions. Keys may belong to another one from then on.
+    ///
+    /// # Errors
+    /// There are as many already, the cluster refuses, or does not answer.
+    pub async fn grow(&self, topic: &str, partitions: usize) -> Result<(), AdminError> {
+        let wanted = NewPartitions::new(topic, partitions);
+        let answers =
+            self.client.create_partitions([&wanted], &options()).await.map_err(|error| self.failed(&error))?;
+        match answers.into_iter().next() {
+            Some(Ok(_name)) => Ok(()),
+            Some(Err((name, code))) => Err(self.refused(code, &name)),
+            None => Err(no_answer(topic)),
+        }
+    }
+
+    /// What a topic is; `None` when there is none.
+    ///
+    /// # Errors
+    /// The cluster refuses, or does not answer.
+    pub async fn describe(&self, topic: &str) -> Result<Option<TopicDescription>, AdminError> {
+        let Some((partitions, replication)) = self.layout(topic).await? else { return Ok(None) };
+        let resource = ResourceSpecifier::Topic(topic);
+        let answers =
+            self.client.describe_configs([&resource], &options()).await.map_err(|error| self.failed(&error))?;
+        let described = match answers.into_iter().next() {
+            Some(Ok(described)) => described,
+            Some(Err(code)) => return Err(self.refused(code, topic)),
+            None => return Err(no_answer(topic)),
+        };
+        let config = described.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect();
+        Ok(Some(TopicDescription { partitions, replication, config }))
+    }
+
+    /// Partitions and replicas, from metadata.
+    async fn layout(&self, topic: &str) -> Result<Option<(i32, i32)>, AdminError> {
+        let client = Arc::clone(&self.client);
+        let name = topic.to_owned();
+        // The whole cluster's metadata: asking for one topic by name would make rdkafka panic on some names.
+        let asked = move || client.inner().fetch_metadata(None, METADATA_TIMEOUT);
+        let metadata = match tokio::task::spawn_blocking(asked).await {
+            Ok(metadata) => metadata.map_err(|error| self.failed(&error))?,
+            Err(error) => return Err(LogError::Unavailable(format!("the client's thread ended early: {error}")).into()),
+        };
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == name) else { return Ok(None) };
+        if let Some(error) = found.error() {
+            return Err(self.refused(error.into(), topic));
+        }
+        let replication = found.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0);
+        let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+        Ok(Some((count(found.partitions().len()), count(replication))))
+    }
+
+    fn failed(&self, error: &KafkaError) -> AdminError {
+        if let KafkaError::AdminOpCreation(text) = error {
+            return AdminError::Refused(text.clone());
+        }
+        // rdkafka forgets this one in its own list of codes.
+        let code = if let KafkaError::AdminOp(code) = error { *code } else { code_of(error) };
+        self.refused(code, "the call")
+    }
+
+    fn refused(&self, code: Code, what: &str) -> AdminError {
+        let is_final = matches!(
+            code,
+            Code::InvalidTopic
+                | Code::InvalidPartitions
+                | Code::InvalidReplicationFactor
+                | Code::InvalidReplicaAssignment
+                | Code::InvalidConfig
+                | Code::InvalidRequest
+                | Code::InvalidArgument
+                | Code::PolicyViolation
+                | Code::UnsupportedVersion
+                | Code::UnsupportedFeature
+        );
+        if is_final {
+            AdminError::Refused(format!("{what}: {code}"))
+        } else {
+            AdminError::Log(self.client.inner().context().explain(code, what))
+        }
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(CHANGE_TIMEOUT)).operation_timeout(Some(CHANGE_TIMEOUT))
+}
+
+fn no_answer(topic: &str) -> AdminError {
+    LogError::Unavailable(format!("the cluster's answer does not speak of {topic}")).into()
+}

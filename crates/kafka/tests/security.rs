@@ -1,0 +1,84 @@
+//! TLS and SASL: who is let in, and that a refusal is told from silence.
+
+#[cfg(test)]
+#[allow(dead_code, reason = "each test binary uses its part of it")]
+mod support;
+
+use std::time::Duration;
+
+use kafka::{Config, Connection, Log as _, LogError, Producer, ProducerSettings, Secrets};
+use support::{Cluster, TOPIC, record, sasl, tls::Authority};
+
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A connection as a function makes it: from variables and secrets.
+fn connection(address: &str, protocol: &str, password: &str, certificate: Option<String>) -> Connection {
+    let config = Config::from_lookup(|name| match name {
+        "KAFKA_BOOTSTRAP_SERVERS" => Some(address.to_owned()),
+        "KAFKA_SECURITY_PROTOCOL" => Some(protocol.to_owned()),
+        "KAFKA_SASL_MECHANISM" => Some("PLAIN".to_owned()),
+        "KAFKA_SASL_SECRET_ARN" => Some("arn:sasl".to_owned()),
+        "KAFKA_CA_SECRET_ARN" => Some("arn:ca".to_owned()),
+        _ => None,
+    });
+    let json = |pem: String| format!(r#"{{"certificate":"{}"}}"#, pem.replace('\n', "\\n"));
+    let sasl = Some(format!(r#"{{"username":"shop","password":"{password}"}}"#));
+    config.unwrap().connection(&Secrets { sasl, ca: certificate.map(json) }).unwrap()
+}
+
+fn producer(connection: &Connection) -> Producer {
+    Producer::new(connection, ProducerSettings::default()).unwrap()
+}
+
+#[tokio::test]
+async fn the_right_password_is_let_in() {
+    let cluster = Cluster::new();
+    let address = sasl::front(cluster.mock.bootstrap_servers(), "right").await;
+    producer(&connection(&address, "SASL_PLAINTEXT", "right", None)).check(TOPIC, TIMEOUT).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_an_authentication_failure_and_a_new_one_is_taken_up() {
+    let cluster = Cluster::new();
+    let address = sasl::front(cluster.mock.bootstrap_servers(), "right").await;
+    let producer = producer(&connection(&address, "SASL_PLAINTEXT", "wrong", None));
+    let checked = producer.check(TOPIC, TIMEOUT).await;
+    assert!(
+        matches!(&checked, Err(LogError::Authentication(text)) if text.contains("no such user") && !text.contains("wrong")),
+        "{checked:?}"
+    );
+    let produced = producer.produce(record("k")).await;
+    assert!(matches!(produced, Err(LogError::Authentication(_))), "{produced:?}");
+
+    producer.reconnect(&connection(&address, "SASL_PLAINTEXT", "right", None)).unwrap();
+    producer.check(TOPIC, TIMEOUT).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_private_ca_is_let_in() {
+    let cluster = Cluster::new();
+    let authority = Authority::new();
+    let address = authority.front("127.0.0.1", cluster.mock.bootstrap_servers()).await;
+    producer(&connection(&address, "SSL", "", Some(authority.pem()))).check(TOPIC, TIMEOUT).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_ca_or_for_another_host_is_an_authentication_failure() {
+    let cluster = Cluster::new();
+    let authority = Authority::new();
+    for (name, trusted) in [("127.0.0.1", Authority::new().pem()), ("elsewhere.example", authority.pem())] {
+        let address = authority.front(name, cluster.mock.bootstrap_servers()).await;
+        let checked = producer(&connection(&address, "SSL", "", Some(trusted))).check(TOPIC, TIMEOUT).await;
+        assert!(matches!(checked, Err(LogError::Authentication(_))), "{name}: {checked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_hangs_up_during_the_handshake_is_no_wrong_certificate() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::task::spawn(async move { while listener.accept().await.is_ok() {} });
+    let connection = connection(&address, "SSL", "", Some(Authority::new().pem()));
+    let checked = producer(&connection).check(TOPIC, Duration::from_secs(1)).await;
+    assert!(matches!(checked, Err(LogError::Unavailable(_))), "{checked:?}");
+}

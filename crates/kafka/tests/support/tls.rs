@@ -1,0 +1,66 @@
+//! A TLS listener with a certificate of a private CA made for the occasion; hands on what is inside to the mock
+//! cluster, which knows no TLS.
+
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    },
+};
+
+/// A private certificate authority.
+pub(crate) struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::default();
+        // A name of its own: an issuer with the subject of what it issued looks self-signed.
+        params.distinguished_name.push(DnType::CommonName, "a private CA");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        Self { issuer }
+    }
+
+    /// Its certificate, as the secret has it.
+    pub(crate) fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// Starts a listener for `name` in front of `upstream`; returns its `host:port`.
+    pub(crate) async fn front(&self, name: &str, upstream: String) -> String {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::task::spawn(async move {
+            while let Ok((stream, _peer)) = listener.accept().await {
+                tokio::task::spawn(serve(acceptor.clone(), stream, upstream.clone()));
+            }
+        });
+        address
+    }
+}
+
+/// One connection, until a side leaves or refuses the handshake.
+async fn serve(acceptor: TlsAcceptor, stream: TcpStream, upstream: String) -> std::io::Result<()> {
+    let mut stream = acceptor.accept(stream).await?;
+    let mut onward = TcpStream::connect(&upstream).await?;
+    copy_bidirectional(&mut stream, &mut onward).await.map(|_bytes| ())
+}
