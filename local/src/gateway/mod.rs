@@ -1,0 +1,217 @@
+//! The gateway: an API Gateway HTTP API with a JWT authorizer, for one machine. It lets requests in, hands them to
+//! functions as events in payload format 2.0, and turns their answers into responses.
+//!
+//! It knows no coupon; routes and functions are its settings'. A request's way is [`Shared::answer`]: `routes.rs`,
+//! `authorizer.rs`, `event.rs`, `invoker.rs`, `reply.rs`, in this order.
+
+mod authorizer;
+mod event;
+mod invoker;
+mod reply;
+mod routes;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use hyper::http::request::Parts;
+use hyper::{Request, Response, StatusCode, Uri};
+use tokio::net::TcpListener;
+
+pub use self::authorizer::Authorizer;
+use self::authorizer::Claims;
+use self::invoker::{Invoker, NoAnswer};
+pub use self::routes::Route;
+use self::routes::{Match, Routes};
+use crate::serve::{Answer, Received, Server, receive};
+
+/// API Gateway's limits: the payload, and the request line with all header values.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
+const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
+const HEAD_BYTES_MAX: usize = 10_240;
+
+/// How long running requests may go on once the gateway is asked to stop.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
+
+/// What a gateway is made of.
+#[derive(Debug)]
+pub struct GatewaySettings {
+    /// Which request goes where.
+    pub routes: Vec<Route>,
+    /// The Lambda host, such as `http://127.0.0.1:9703`.
+    pub host: String,
+    /// Who is let through where a route asks for it.
+    pub authorizer: Authorizer,
+}
+
+/// A running gateway. Dropped, it ends at once.
+#[derive(Debug)]
+pub struct Gateway {
+    server: Server,
+}
+
+impl Gateway {
+    /// Serves what arrives at the listener.
+    ///
+    /// # Errors
+    /// A route key or the host's address is none, or the listener has no address.
+    pub fn start(listener: TcpListener, settings: GatewaySettings) -> anyhow::Result<Self> {
+        let GatewaySettings { routes, host, authorizer } = settings;
+        let routes = Routes::new(routes)?;
+        let addresses = routes
+            .functions()
+            .map(|function| Ok((function.to_owned(), Invoker::address(&host, function)?)))
+            .collect::<anyhow::Result<_>>()?;
+        let shared = Shared { routes, addresses, authorizer, invoker: Invoker::new() };
+        let server = Server::start(listener, Handle(Arc::new(shared))).context("the gateway's listener")?;
+        Ok(Self { server })
+    }
+
+    /// Where the API is.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Accepts nothing more, lets running requests finish for two seconds, and ends.
+    pub async fn stop(self) {
+        self.server.stop(STOP_GRACE).await;
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    routes: Routes,
+    /// Where each function is invoked.
+    addresses: BTreeMap<String, Uri>,
+    authorizer: Authorizer,
+    invoker: Invoker,
+}
+
+#[derive(Debug, Clone)]
+struct Handle(Arc<Shared>);
+
+impl Answer for Handle {
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+        let (parts, body) = request.into_parts();
+        let request_id = request_id();
+        let admitted = self.0.admit(&parts);
+        // A refused request is read to its end too, within bounds: its sender would otherwise find a reset connection
+        // instead of the answer.
+        let received = receive(body, BODY_BYTES_MAX).await;
+        let mut response = match (admitted, received) {
+            (Err(refused), _) => refused,
+            (Ok(_), Received::TooLarge) => reply::own(StatusCode::PAYLOAD_TOO_LARGE),
+            (Ok(_), Received::Incomplete) => reply::own(StatusCode::BAD_REQUEST),
+            (Ok(admitted), Received::Whole(body)) => self.0.run(&parts, &body, peer, &request_id, admitted).await,
+        };
+        if let Ok(request_id) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert(REQUEST_ID, request_id);
+        }
+        response
+    }
+}
+
+/// A request that may go to a function.
+struct Admitted<'a> {
+    found: Match<'a>,
+    claims: Option<Claims>,
+    /// Since 1970.
+    now: Duration,
+}
+
+impl Shared {
+    fn admit(&self, parts: &Parts) -> Result<Admitted<'_>, Response<Full<Bytes>>> {
+        if head_bytes(parts) > HEAD_BYTES_MAX {
+            return Err(reply::own(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+        }
+        let Some(found) = self.routes.find(&parts.method, parts.uri.path()) else {
+            return Err(reply::own(StatusCode::NOT_FOUND));
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        if !found.route.authorized {
+            return Ok(Admitted { found, claims: None, now });
+        }
+        match self.authorizer.authorize(&parts.headers, i64::try_from(now.as_secs()).unwrap_or(i64::MAX)) {
+            Ok(claims) => Ok(Admitted { found, claims: Some(claims), now }),
+            Err(refusal) => {
+                let mut response = reply::own(StatusCode::UNAUTHORIZED);
+                if let Ok(challenge) = HeaderValue::from_str(&refusal.challenge()) {
+                    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+                }
+                Err(response)
+            }
+        }
+    }
+
+    async fn run(
+        &self,
+        parts: &Parts,
+        body: &[u8],
+        peer: SocketAddr,
+        request_id: &str,
+        admitted: Admitted<'_>,
+    ) -> Response<Full<Bytes>> {
+        let Admitted { found, claims, now } = admitted;
+        let trace_id = trace_id(parts, now);
+        let function = &found.route.function;
+        let event = event::event(event::Request {
+            parts,
+            body,
+            peer,
+            request_id,
+            trace_id: &trace_id,
+            now,
+            found: &found,
+            claims,
+        });
+        let (Ok(event), Some(address)) = (event, self.addresses.get(function)) else {
+            return reply::own(StatusCode::INTERNAL_SERVER_ERROR);
+        };
+        match self.invoker.invoke(address.clone(), event, &trace_id).await {
+            Ok(answer) => reply::respond(&answer).unwrap_or_else(|malformed| {
+                tracing::warn!(function, request_id, answer = %String::from_utf8_lossy(&answer), "{malformed}");
+                reply::own(StatusCode::INTERNAL_SERVER_ERROR)
+            }),
+            Err(no_answer) => {
+                tracing::warn!(function, request_id, "{no_answer}");
+                reply::own(match no_answer {
+                    NoAnswer::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+                    NoAnswer::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                    NoAnswer::Unavailable(_) | NoAnswer::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+                })
+            }
+        }
+    }
+}
+
+/// The request line and all header values.
+fn head_bytes(parts: &Parts) -> usize {
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let line = parts.method.as_str().len() + target + "  HTTP/1.1".len();
+    line + parts.headers.values().map(HeaderValue::len).sum::<usize>()
+}
+
+/// The caller's trace, or a new one.
+fn trace_id(parts: &Parts, now: Duration) -> String {
+    match parts.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok()) {
+        Some(trace_id) => trace_id.to_owned(),
+        None => format!("Root=1-{:08x}-{:024x}", now.as_secs(), fastrand::u128(..) >> 32),
+    }
+}
+
+/// Eleven random bytes in Base64, as API Gateway's look.
+fn request_id() -> String {
+    let mut random = [0; 11];
+    fastrand::fill(&mut random);
+    base64::engine::general_purpose::STANDARD.encode(random)
+}

@@ -1,0 +1,269 @@
+//! The environments of one function: started on demand, the one used last is used first, and a queue of requests for
+//! when all are busy. Also the faults that can be asked for.
+//!
+//! Plain state behind one short lock, never held over an await. Processes are `environment.rs`'s, HTTP is
+//! `invoke_api.rs`'s.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use tokio::sync::oneshot;
+
+use super::environment::{Environment, Phase};
+use super::function::{Function, FunctionSpec};
+use super::invocation::{Failure, Invocation, Reply, error_payload, uuid};
+use crate::process::{Child, Spawner};
+
+/// How long a request waits for an environment: as long as API Gateway waits for a function.
+pub(super) const QUEUE_SECONDS_MAX: Duration = Duration::from_secs(30);
+
+/// All environments of a function, and who waits for one.
+#[derive(Debug)]
+pub(super) struct Pool {
+    function: Arc<Function>,
+    spawner: Spawner,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// All that live, those that are starting included.
+    environments: Vec<Arc<Environment>>,
+    /// Those that asked for work, the latest last.
+    idle: Vec<Arc<Environment>>,
+    /// Requests that no environment has.
+    queue: VecDeque<Invocation>,
+    /// How many of the environments have not asked for work yet.
+    starting: usize,
+    /// The number of the next environment.
+    number: u64,
+    /// Faults in force that let none start, and those among them that also stop the running ones.
+    holds: usize,
+    freezes: usize,
+    stopping: bool,
+}
+
+/// What a caller wants done.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) payload: Bytes,
+    pub(super) trace_id: String,
+    pub(super) client_context: Option<String>,
+}
+
+/// No environment became free in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Overloaded {
+    /// How many there are at most.
+    pub(super) environments: usize,
+}
+
+impl Pool {
+    pub(super) fn new(spec: FunctionSpec, spawner: Spawner) -> Arc<Self> {
+        Arc::new(Self { function: Arc::new(Function::new(spec)), spawner, state: Mutex::default() })
+    }
+
+    /// Runs a function once; its request id and what became of it.
+    pub(super) async fn invoke(self: &Arc<Self>, call: Call) -> (String, Result<Reply, Overloaded>) {
+        let request_id = uuid();
+        let (reply, mut answered) = oneshot::channel();
+        let Call { payload, trace_id, client_context } = call;
+        let invocation = Invocation { request_id: request_id.clone(), payload, trace_id, client_context, reply };
+        if self.submit(invocation)
+            && let Err(_) =
+                tokio::time::timeout(QUEUE_SECONDS_MAX, &mut answered).await.map(|_| ()).or_else(|elapsed| {
+                    // Not in the queue any more: some environment has it, whose own limit ends the wait.
+                    if self.withdraw(&request_id) { Err(elapsed) } else { Ok(()) }
+                })
+        {
+            return (request_id, Err(Overloaded { environments: self.function.spec.environments }));
+        }
+        let reply = answered.await.unwrap_or_else(|_| {
+            let message = format!("RequestId: {request_id} Error: the environment ended without an answer");
+            Reply::Failed(error_payload("Runtime.ExitError", &message))
+        });
+        (request_id, Ok(reply))
+    }
+
+    /// Hands a request to an environment, or queues it; whether it was queued.
+    fn submit(self: &Arc<Self>, mut invocation: Invocation) -> bool {
+        let mut state = self.state();
+        if state.stopping {
+            fail(invocation, &Failure::Stopped);
+            return false;
+        }
+        while let Some(environment) = state.idle.pop() {
+            match environment.give(invocation) {
+                Ok(()) => return false,
+                // It ended a moment ago.
+                Err(returned) => invocation = returned,
+            }
+        }
+        state.queue.push_back(invocation);
+        self.start_needed(&mut state);
+        true
+    }
+
+    /// Takes a request out of the queue again; `false` when it is not there.
+    fn withdraw(&self, request_id: &str) -> bool {
+        let mut state = self.state();
+        let place = state.queue.iter().position(|invocation| invocation.request_id == request_id);
+        place.and_then(|place| state.queue.remove(place)).is_some()
+    }
+
+    fn start_needed(self: &Arc<Self>, state: &mut State) {
+        while state.starting < state.queue.len() && self.may_start(state) {
+            self.start(state, false);
+        }
+    }
+
+    fn may_start(&self, state: &State) -> bool {
+        state.environments.len() < self.function.spec.environments && state.holds == 0 && !state.stopping
+    }
+
+    fn start(self: &Arc<Self>, state: &mut State, again: bool) {
+        let function = Arc::clone(&self.function);
+        let environment = Arc::new(Environment::new(state.number, again, function, Arc::downgrade(self)));
+        state.number += 1;
+        state.starting += 1;
+        state.environments.push(Arc::clone(&environment));
+        tokio::spawn(environment.run(self.spawner.clone()));
+    }
+
+    /// An environment asks for work: it gets the oldest request whose caller still waits, or is idle.
+    pub(super) fn ready(&self, environment: &Arc<Environment>) {
+        let mut state = self.state();
+        let State { queue, idle, starting, .. } = &mut *state;
+        if let Some((initialised, is_idle)) = environment.ask(|| next_wanted(queue)) {
+            *starting -= usize::from(initialised);
+            if is_idle {
+                idle.push(Arc::clone(environment));
+            }
+        }
+    }
+
+    /// An environment has ended in this phase, for this reason.
+    pub(super) fn ended(self: &Arc<Self>, environment: &Arc<Environment>, phase: Phase, failure: &Failure) {
+        let mut state = self.state();
+        state.environments.retain(|other| !Arc::ptr_eq(other, environment));
+        state.idle.retain(|other| !Arc::ptr_eq(other, environment));
+        let name = format!("{}[{}]", self.function.spec.name, environment.number);
+        match phase {
+            Phase::Init => {
+                state.starting -= 1;
+                tracing::warn!(environment = name, %failure, "init failed");
+                self.init_failed(&mut state, environment.again, failure);
+            }
+            // It never got to see the request: somebody else takes it, and takes it first.
+            Phase::Given(invocation) => state.queue.push_front(invocation),
+            Phase::Running { request_id, reply: Some(reply) } => {
+                tracing::warn!(environment = name, request_id, %failure, "invocation failed");
+                drop(reply.send(Reply::Failed(failure.payload(&request_id))));
+            }
+            Phase::Idle | Phase::Running { reply: None, .. } | Phase::Ended => {
+                tracing::debug!(environment = name, %failure, "environment ended");
+            }
+        }
+        self.start_needed(&mut state);
+    }
+
+    /// Lambda tries a failed init once more, as part of the invocation; then the caller is told, and the next request
+    /// begins anew.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-invoke-with-errors>
+    fn init_failed(self: &Arc<Self>, state: &mut State, again: bool, failure: &Failure) {
+        if state.queue.is_empty() || state.holds > 0 || state.stopping {
+            return;
+        }
+        if !again {
+            self.start(state, true);
+        } else if let Some(invocation) = next_wanted(&mut state.queue) {
+            fail(invocation, failure);
+        }
+    }
+
+    /// Refuses what comes and what waits. What runs goes on.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.stopping = true;
+        for invocation in std::mem::take(&mut state.queue) {
+            fail(invocation, &Failure::Stopped);
+        }
+    }
+
+    /// Ends all environments.
+    pub(super) async fn stop(&self) {
+        self.close();
+        join_all(self.environments().iter().map(|environment| environment.stop())).await;
+    }
+
+    /// Kills all environments, whatever they do. The next request starts new ones.
+    pub(super) async fn crash(&self) {
+        join_all(self.environments().iter().map(|environment| environment.crash())).await;
+    }
+
+    /// Lets no environment start for a while.
+    pub(super) fn hold(self: &Arc<Self>, duration: Duration) {
+        self.state().holds += 1;
+        let pool = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(duration).await;
+            let mut state = pool.state();
+            state.holds -= 1;
+            pool.start_needed(&mut state);
+        });
+    }
+
+    /// Stops all environments where they are for a while, and lets none start meanwhile.
+    pub(super) async fn freeze(self: &Arc<Self>, duration: Duration) {
+        self.state().freezes += 1;
+        self.hold(duration);
+        join_all(self.environments().iter().filter_map(|environment| environment.child()).map(Child::freeze)).await;
+        let pool = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(duration).await;
+            pool.thaw().await;
+        });
+    }
+
+    async fn thaw(&self) {
+        let frozen = {
+            let mut state = self.state();
+            state.freezes -= 1;
+            state.freezes > 0
+        };
+        if !frozen {
+            join_all(self.environments().iter().filter_map(|environment| environment.child()).map(Child::thaw)).await;
+        }
+    }
+
+    pub(super) fn is_frozen(&self) -> bool {
+        self.state().freezes > 0
+    }
+
+    /// The processes of all environments.
+    pub(super) fn pids(&self) -> Vec<i32> {
+        self.environments().iter().filter_map(|environment| environment.child()).map(Child::pid).collect()
+    }
+
+    fn environments(&self) -> Vec<Arc<Environment>> {
+        self.state().environments.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The oldest request whose caller has not gone away.
+fn next_wanted(queue: &mut VecDeque<Invocation>) -> Option<Invocation> {
+    let wanted = queue.iter().position(|invocation| !invocation.reply.is_closed())?;
+    queue.drain(..wanted);
+    queue.pop_front()
+}
+
+fn fail(invocation: Invocation, failure: &Failure) {
+    drop(invocation.reply.send(Reply::Failed(failure.payload(&invocation.request_id))));
+}
