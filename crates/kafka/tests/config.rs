@@ -1,5 +1,4 @@
 //! What a configuration says, what it refuses, and that no secret shows.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use kafka::{Config, ConfigError, Connection, Producer, ProducerSettings, Secrets};
 

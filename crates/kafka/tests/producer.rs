@@ -1,4 +1,5 @@
 //! The producer against librdkafka's mock cluster: what it produces, and how each failure looks to the caller.
+#![allow(clippy::disallowed_methods, reason = "these tests measure real time and run a task beside them")]
 
 #[cfg(test)]
 #[allow(dead_code, reason = "each test binary uses its part of it")]

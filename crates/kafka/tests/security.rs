@@ -1,4 +1,5 @@
 //! TLS and SASL: who is let in, and that a refusal is told from silence.
+#![allow(clippy::disallowed_methods, reason = "these tests run listeners beside them")]
 
 #[cfg(test)]
 #[allow(dead_code, reason = "each test binary uses its part of it")]
@@ -6,29 +7,10 @@ mod support;
 
 use std::time::Duration;
 
-use kafka::{Config, Connection, Log as _, LogError, Producer, ProducerSettings, Secrets};
-use support::{Cluster, TOPIC, record, sasl, tls::Authority};
+use kafka::{Log as _, LogError};
+use support::{Cluster, TOPIC, connection, producer, record, sasl, tls::Authority};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
-
-/// A connection as a function makes it: from variables and secrets.
-fn connection(address: &str, protocol: &str, password: &str, certificate: Option<String>) -> Connection {
-    let config = Config::from_lookup(|name| match name {
-        "KAFKA_BOOTSTRAP_SERVERS" => Some(address.to_owned()),
-        "KAFKA_SECURITY_PROTOCOL" => Some(protocol.to_owned()),
-        "KAFKA_SASL_MECHANISM" => Some("PLAIN".to_owned()),
-        "KAFKA_SASL_SECRET_ARN" => Some("arn:sasl".to_owned()),
-        "KAFKA_CA_SECRET_ARN" => Some("arn:ca".to_owned()),
-        _ => None,
-    });
-    let json = |pem: String| format!(r#"{{"certificate":"{}"}}"#, pem.replace('\n', "\\n"));
-    let sasl = Some(format!(r#"{{"username":"shop","password":"{password}"}}"#));
-    config.unwrap().connection(&Secrets { sasl, ca: certificate.map(json) }).unwrap()
-}
-
-fn producer(connection: &Connection) -> Producer {
-    Producer::new(connection, ProducerSettings::default()).unwrap()
-}
 
 #[tokio::test]
 async fn the_right_password_is_let_in() {

@@ -5,7 +5,7 @@ pub(crate) mod tls;
 
 use std::time::Duration;
 
-use kafka::{Connection, Producer, ProducerSettings, Record};
+use kafka::{Config, Connection, Producer, ProducerSettings, Record, Secrets};
 use rdkafka::{mocking::MockCluster, producer::DefaultProducerContext};
 
 /// The topic of every test.
@@ -59,4 +59,24 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, done: impl 
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("not within ten seconds: {what}");
+}
+
+/// A connection as a function makes it: from variables and secrets.
+pub(crate) fn connection(address: &str, protocol: &str, password: &str, certificate: Option<String>) -> Connection {
+    let config = Config::from_lookup(|name| match name {
+        "KAFKA_BOOTSTRAP_SERVERS" => Some(address.to_owned()),
+        "KAFKA_SECURITY_PROTOCOL" => Some(protocol.to_owned()),
+        "KAFKA_SASL_MECHANISM" => Some("PLAIN".to_owned()),
+        "KAFKA_SASL_SECRET_ARN" => Some("arn:sasl".to_owned()),
+        "KAFKA_CA_SECRET_ARN" => Some("arn:ca".to_owned()),
+        _ => None,
+    });
+    let json = |pem: String| format!(r#"{{"certificate":"{}"}}"#, pem.replace('\n', "\\n"));
+    let sasl = Some(format!(r#"{{"username":"shop","password":"{password}"}}"#));
+    config.unwrap().connection(&Secrets { sasl, ca: certificate.map(json) }).unwrap()
+}
+
+/// A producer with default settings.
+pub(crate) fn producer(connection: &Connection) -> Producer {
+    Producer::new(connection, ProducerSettings::default()).unwrap()
 }
