@@ -14,21 +14,25 @@ use coupon::{Chunk, UserId};
 use coupon_store::{Commit, StoreError};
 
 /// What the failure of a call on `tables` means.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enums grow")]
 pub(crate) fn of<E>(tables: &str, error: SdkError<E, HttpResponse>) -> StoreError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    if let SdkError::ServiceError(service) = &error {
-        let code = service.err().code().unwrap_or("an error without a code");
+    if let SdkError::ServiceError(service) = &error
+        && let Some(code) = service.err().code()
+    {
         let detail = service.err().message().unwrap_or("no message");
         return of_code(code, service.raw().status().as_u16(), format!("{tables}: {code}: {detail}"));
     }
     let text = format!("{tables}: {}", DisplayErrorContext(&error));
-    if matches!(error, SdkError::ConstructionFailure(_)) {
-        return StoreError::Refused(text);
+    match &error {
+        SdkError::ConstructionFailure(_) => StoreError::Refused(text),
+        // The SDK calls what it cannot read an error of the service, even an answer of status 200.
+        SdkError::ServiceError(service) => of_code("", service.raw().status().as_u16(), text),
+        // A timeout, a lost connection, half an answer: it may have been carried out.
+        _ => StoreError::Unknown(text),
     }
-    // A timeout, a lost connection, or an answer that cannot be read: it may have been carried out.
-    StoreError::Unknown(text)
 }
 
 fn of_code(code: &str, status: u16, text: String) -> StoreError {
@@ -43,10 +47,10 @@ fn of_code(code: &str, status: u16, text: String) -> StoreError {
         "TransactionConflictException" | "ReplicatedWriteConflictException" => StoreError::Conflict(text),
         "TransactionInProgressException" => StoreError::InProgress(text),
         _ if status == 429 => StoreError::Throttled(text),
-        _ if status >= 500 => StoreError::Unknown(text),
         // ResourceNotFoundException, AccessDeniedException, ValidationException, IdempotentParameterMismatchException
         // and whatever else is the caller's fault: the same call would fail again.
-        _ => StoreError::Refused(text),
+        _ if (400..500).contains(&status) => StoreError::Refused(text),
+        _ => StoreError::Unknown(text),
     }
 }
 

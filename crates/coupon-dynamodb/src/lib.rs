@@ -127,3 +127,6 @@ impl Store for DynamoStore {
         if chunk.winners.is_empty() { self.update_head(chunk).await } else { self.transact(chunk, token).await }
     }
 }
+
+#[cfg(test)]
+mod tests;
