@@ -219,7 +219,7 @@ impl Evidence {
         let mut results: BTreeMap<Place, Vec<ResultStatus>> = BTreeMap::new();
         // Only what may matter is kept: a result topic is as long as the request topic.
         if !dead.is_empty() {
-            let decoded = world.results.iter().filter_map(|record| result_of(record));
+            let decoded = world.results.iter().filter_map(result_of);
             for result in decoded.filter(|result| dead.contains(&place_of(result.request_id))) {
                 results.entry(place_of(result.request_id)).or_default().push(result.status);
             }

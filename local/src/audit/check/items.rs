@@ -21,7 +21,7 @@ impl Audit<'_> {
             self.not_too_many(coupon, &items);
             self.in_order(coupon, &items);
             items.iter().for_each(|item| self.in_window(coupon.head, item));
-            self.to_the_byte(coupon, &items);
+            self.by_the_byte(coupon, &items);
         }
         // What is left belongs to no coupon of this log; another log's are another audit's.
         let other_logs: BTreeSet<&str> = self.world.heads.iter().map(|head| head.coupon_id.as_str()).collect();
@@ -102,7 +102,7 @@ impl Audit<'_> {
         }
     }
 
-    fn to_the_byte(&mut self, coupon: &Coupon<'_>, items: &[&StoredItem]) {
+    fn by_the_byte(&mut self, coupon: &Coupon<'_>, items: &[&StoredItem]) {
         let decided = |place: &Place| self.replay.decided.get(place);
         let expected = coupon.winners.iter().filter_map(|winner| decided(&winner.place)?.item());
         let mut expected: BTreeMap<String, StoredItem> = expected.map(|item| (item.user_id.clone(), item)).collect();

@@ -1,0 +1,68 @@
+//! A topic as far as it was read: every record so far, and what is new at each look. How a topic is read is the `kafka`
+//! crate's.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kafka::{ReadRecord, Reader, Span};
+use record_log::LogError;
+
+use super::world::{LogRecord, Place};
+
+/// How often a broker that does not answer is asked.
+const ATTEMPTS_MAX: u32 = 4;
+/// The wait in between.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// A topic that is read again and again, each record once.
+#[derive(Debug)]
+pub(super) struct TopicSoFar<'a> {
+    reader: &'a Reader,
+    name: &'a str,
+    next: BTreeMap<i32, i64>,
+    /// Every record so far; in order within each partition.
+    pub(super) records: Vec<LogRecord>,
+}
+
+impl<'a> TopicSoFar<'a> {
+    /// Nothing of it is read yet.
+    pub(super) const fn new(reader: &'a Reader, name: &'a str) -> Self {
+        Self { reader, name, next: BTreeMap::new(), records: Vec::new() }
+    }
+
+    /// Reads what is new, up to the present end, and gives the partitions as they were then. A broker that is just
+    /// coming back is asked again.
+    pub(super) async fn catch_up(&mut self) -> Result<Vec<Span>, LogError> {
+        for _ in 1..ATTEMPTS_MAX {
+            match self.look().await {
+                Err(LogError::Unavailable(_)) => tokio::time::sleep(RETRY_DELAY).await,
+                other => return other,
+            }
+        }
+        self.look().await
+    }
+
+    async fn look(&mut self) -> Result<Vec<Span>, LogError> {
+        let spans = self.reader.spans(self.name).await?;
+        let next = |span: &Span| self.next.get(&span.partition).copied().unwrap_or(span.start);
+        let new: Vec<Span> = spans.iter().map(|span| Span { start: next(span), ..*span }).collect();
+        if new.iter().any(|span| span.start < span.end) {
+            // Only a whole read counts, so that a repeated one hands over no record twice.
+            let mut records = Vec::new();
+            self.reader.read(self.name, &new, |read| records.push(record(read))).await?;
+            self.records.append(&mut records);
+        }
+        self.next = spans.iter().map(|span| (span.partition, span.end)).collect();
+        Ok(spans)
+    }
+}
+
+fn record(read: ReadRecord) -> LogRecord {
+    LogRecord {
+        place: Place { partition: read.partition, offset: read.offset },
+        timestamp: read.timestamp_ms,
+        key: read.key,
+        value: read.value,
+        headers: read.headers.into_iter().map(|header| (header.name, header.value)).collect(),
+    }
+}

@@ -1,0 +1,171 @@
+//! The HTTP client of load, demo and measure: keep-alive connections, few allocations, a bound on what is under way.
+//! The generator shares the machine with what it measures, so every microsecond here is one that the figures lose.
+//!
+//! Knows the paths of DESIGN's section 3 and nothing of pace or figures: `rush.rs` is next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+/// Requests under way at once. A sandbox in the same process needs two descriptors for each, and the usual limit of a
+/// process is 1,024; environments are fewer by far, so more would only wait elsewhere.
+pub const IN_FLIGHT_MAX: usize = 256;
+/// The gateway waits up to 30 s for a free environment; whoever gives up earlier does not see its answer.
+const ANSWER_MAX: Duration = Duration::from_secs(40);
+/// No answer of the API is near this size.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// An API to ask. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Api {
+    client: Client<HttpConnector, Full<Bytes>>,
+    base: Arc<str>,
+    permits: Arc<Semaphore>,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// `Retry-After`, where there is one.
+    pub retry_after: Option<Duration>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What the answers have that anybody here reads; each call has its own of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Said {
+    /// A problem's code.
+    pub code: Option<String>,
+    /// The ticket.
+    pub request_id: Option<String>,
+    /// `PENDING`, `ISSUED` or `REJECTED`.
+    pub status: Option<serde_json::Value>,
+    /// Why not.
+    pub reason: Option<String>,
+    /// The order among the issued.
+    pub rank: Option<u64>,
+    /// What a refused holder has.
+    pub coupon: Option<Box<Said>>,
+}
+
+impl Answer {
+    /// The members of the body; none of a body that is no JSON object.
+    #[must_use]
+    pub fn said(&self) -> Said {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// Status and body, for an error.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let body: String = String::from_utf8_lossy(&self.body).chars().take(300).collect();
+        format!("{} {body}", self.status)
+    }
+}
+
+impl Api {
+    /// An API at `http://host:port`, with a path in front if there is one.
+    ///
+    /// # Errors
+    /// The URL is no such URL.
+    pub fn new(url: &str) -> anyhow::Result<Self> {
+        let base = url.trim_end_matches('/');
+        let uri: Uri =
+            base.parse().with_context(|| format!("--api expects a URL such as http://127.0.0.1:9700, not {url:?}"))?;
+        if uri.scheme_str() != Some("http") || uri.query().is_some() {
+            bail!("--api expects a URL such as http://127.0.0.1:9700, not {url:?}");
+        }
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host(IN_FLIGHT_MAX)
+            .build(connector);
+        Ok(Self { client, base: base.into(), permits: Arc::new(Semaphore::new(IN_FLIGHT_MAX)) })
+    }
+
+    /// Asks for a coupon.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn issue(&self, coupon_id: &str, token: &HeaderValue) -> anyhow::Result<Answer> {
+        self.call(Method::POST, &format!("/coupons/{coupon_id}/issues"), Some(token), Bytes::new()).await
+    }
+
+    /// Asks what a ticket came to.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn status(&self, coupon_id: &str, ticket: &str, token: &HeaderValue) -> anyhow::Result<Answer> {
+        self.call(Method::GET, &format!("/coupons/{coupon_id}/issues/{ticket}"), Some(token), Bytes::new()).await
+    }
+
+    /// Creates a coupon.
+    ///
+    /// # Errors
+    /// No answer, or another one than 201.
+    pub async fn create(&self, coupon_id: &str, name: &str, total: u64, token: &HeaderValue) -> anyhow::Result<()> {
+        let body = serde_json::json!({"couponId": coupon_id, "name": name, "total": total}).to_string();
+        let answer = self.call(Method::POST, "/coupons", Some(token), body.into()).await?;
+        if answer.status != StatusCode::CREATED {
+            bail!("the coupon {coupon_id} was not created: {}", answer.shown());
+        }
+        Ok(())
+    }
+
+    /// One call, as soon as there is a connection for it.
+    ///
+    /// # Errors
+    /// No answer in time, or none that is HTTP.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&HeaderValue>,
+        body: Bytes,
+    ) -> anyhow::Result<Answer> {
+        let _permit = self.permits.acquire().await?;
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, token);
+        }
+        if !body.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(Full::new(body))?;
+        let exchange = async {
+            let response = self.client.request(request).await?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| anyhow!(error))?;
+            let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            Ok(Answer { status: head.status, retry_after: retry_after.map(Duration::from_secs), body: body.to_bytes() })
+        };
+        match tokio::time::timeout(ANSWER_MAX, exchange).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => bail!("no answer within {} s", ANSWER_MAX.as_secs()),
+        }
+    }
+}
+
+/// `Bearer …`, made once for each person.
+///
+/// # Errors
+/// The token has characters that no header takes.
+pub fn bearer(token: &str) -> anyhow::Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).context("a token that is no header value")?;
+    value.set_sensitive(true);
+    Ok(value)
+}

@@ -1,0 +1,105 @@
+//! `cargo local load`: people who ask for one coupon, at a rate or with so many at a time, and the figures of it.
+//! Against a running sandbox, or one of its own.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::api::Api;
+use super::figures::Figures;
+use super::people::{admin, people};
+use super::rush::{Pace, Rush};
+use super::written::Written;
+use super::{decisions, fresh_id, own_sandbox, shown};
+use crate::sandbox::Sandbox;
+use crate::settings::Settings;
+
+/// How many at a time where neither a rate nor a number of clients is given.
+const CLIENTS_DEFAULT: usize = 32;
+
+/// `load`: who asks whom, and how fast.
+#[derive(Debug, Clone, Args)]
+pub struct LoadOptions {
+    /// The API to ask, such as http://127.0.0.1:9700; without it, a sandbox of its own is started and ended
+    #[arg(long, value_name = "URL")]
+    pub api: Option<String>,
+    /// How many coupons there are
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub stock: u64,
+    /// How many people ask, each once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub users: u32,
+    /// Requests a second, by schedule, whether answers keep up or not; latency counts from the scheduled moment
+    #[arg(long, value_name = "R", conflicts_with = "clients", value_parser = rate)]
+    pub rate: Option<f64>,
+    /// So many ask at a time, each when the one before has an answer [default: 32]
+    #[arg(long, value_name = "C", value_parser = clap::value_parser!(u16).range(1..))]
+    pub clients: Option<u16>,
+    /// Write every ticket given and every answer seen, a JSON object a line, for `cargo local audit --tickets`
+    #[arg(long, value_name = "FILE")]
+    pub tickets: Option<PathBuf>,
+    /// The broker behind --api, as HOST:PORT, to measure the time to decision from the log
+    #[arg(long, value_name = "HOST:PORT", requires = "api")]
+    pub kafka: Option<String>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.01..=100_000.0).contains(&rate) => Ok(rate),
+        _ => Err("expected requests a second, 0.01 to 100000".into()),
+    }
+}
+
+impl LoadOptions {
+    fn pace(&self) -> Pace {
+        match (self.rate, self.clients) {
+            (Some(rate), _) => Pace::Rate(rate),
+            (None, Some(clients)) => Pace::Clients(clients.into()),
+            (None, None) => Pace::Clients(CLIENTS_DEFAULT),
+        }
+    }
+}
+
+/// Runs the load and prints its figures on stdout; exit 1 when somebody got no answer or no outcome.
+///
+/// # Errors
+/// The sandbox does not start, the coupon is not created, the tickets file cannot be written.
+pub async fn run(options: &LoadOptions) -> anyhow::Result<ExitCode> {
+    let written = options.tickets.as_deref().map(Written::to).transpose()?.unwrap_or_default();
+    let people = people(usize::try_from(options.users)?).await?;
+    let coupon_id = fresh_id("load");
+    let figures = match &options.api {
+        Some(url) => {
+            let rush = Rush::new(Api::new(url)?, coupon_id, people, written)?;
+            load(options, &rush, options.kafka.as_deref()).await?
+        }
+        None => {
+            let sandbox = Sandbox::start(&own_sandbox()?, &Settings::default()).await?;
+            let rush = Rush::new(Api::new(&sandbox.addresses().api)?, coupon_id, people, written)?;
+            let kafka = sandbox.addresses().kafka.clone();
+            let figures = load(options, &rush, Some(&kafka)).await;
+            sandbox.stop().await?;
+            figures?
+        }
+    };
+    if options.json {
+        println!("{}", serde_json::to_string(&figures)?);
+    } else {
+        print!("{}", shown::page(&figures));
+    }
+    Ok(if figures.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn load(options: &LoadOptions, rush: &Rush, kafka: Option<&str>) -> anyhow::Result<Figures> {
+    rush.api().create(rush.coupon_id(), "Load", options.stock, &admin()?).await?;
+    eprintln!("{} people ask for {} coupons of {}", options.users, options.stock, rush.coupon_id());
+    shown::with_progress(rush, rush.run(options.pace())).await?;
+    if let Some(kafka) = kafka {
+        decisions::record(rush, kafka).await?;
+    }
+    Ok(rush.figures())
+}
