@@ -7,8 +7,8 @@ use std::{
 
 use coupon::{CouponId, UserId};
 
-/// How many holders are remembered, over all coupons: at about 100 bytes each, some 20 MB at the most.
-const HOLDERS_MAX: usize = 200_000;
+/// How many holders are remembered, over all coupons: at about 100 bytes each, some 10 MB at the most.
+const HOLDERS_MAX: usize = 100_000;
 
 /// What is known of one coupon.
 #[derive(Debug, Default)]

@@ -79,9 +79,9 @@ impl<S: Store, L: Log> Worker<S, L> {
         let store = Retrying::new(&self.store, &self.tokens, deadline);
         let mut left = Left::default();
         let mut settled = Vec::with_capacity(batch.coupons.len());
-        let mut settling = stream::iter(&batch.coupons)
-            .map(async |coupon| (coupon, settle(&store, &self.holders, coupon).await))
-            .buffer_unordered(COUPONS_IN_FLIGHT_MAX);
+        // Collected first: a closure inside the stream would make this future not Send.
+        let parts: Vec<_> = batch.coupons.iter().map(|coupon| self.settle_one(&store, coupon)).collect();
+        let mut settling = stream::iter(parts).buffer_unordered(COUPONS_IN_FLIGHT_MAX);
         while let Some((coupon, result)) = settling.next().await {
             match result {
                 Ok(done) => settled.push(Coupon { coupon_id: &coupon.coupon_id, settled: done }),
@@ -93,6 +93,14 @@ impl<S: Store, L: Log> Worker<S, L> {
         // deliveries, and then the record's decision counts.
         left.or_finished()?;
         self.publish_dead_letters(&batch, &settled, deadline).await
+    }
+
+    async fn settle_one<'b>(
+        &self,
+        store: &Retrying<'_, S>,
+        coupon: &'b CouponBatch,
+    ) -> (&'b CouponBatch, Result<Settled<'b>, Unsettled>) {
+        (coupon, settle(store, &self.holders, coupon).await)
     }
 
     /// Results of what is decided are published even when another coupon is left: nobody waits for a neighbour.

@@ -1,0 +1,88 @@
+//! A log in memory: topics of partitions, each a list of records whose place is their offset.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use record_log::{Delivery, Log, LogError, Record, partition_of};
+
+/// A log that keeps everything in this process. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryLog(Arc<Mutex<State>>);
+
+/// A record with its place and the broker's time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedRecord {
+    /// Its place in the partition.
+    pub offset: i64,
+    /// The broker's clock when it arrived, milliseconds since 1970.
+    pub timestamp: i64,
+    /// As it was produced, its partition filled in.
+    pub record: Record,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    topics: BTreeMap<String, Vec<Vec<LoggedRecord>>>,
+    clock_ms: i64,
+}
+
+impl MemoryLog {
+    /// A log without topics, its clock at 0.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes a topic, or gives an existing one more partitions; never fewer.
+    pub fn create_topic(&self, name: &str, partitions: usize) {
+        let mut state = self.state();
+        let topic = state.topics.entry(name.to_owned()).or_default();
+        let count = partitions.max(topic.len()).max(1);
+        topic.resize_with(count, Vec::new);
+    }
+
+    /// Sets the broker's clock, forwards or back.
+    pub fn set_clock(&self, clock_ms: i64) {
+        self.state().clock_ms = clock_ms;
+    }
+
+    /// The records of a partition from an offset on; none where there is no such partition.
+    #[must_use]
+    pub fn read(&self, topic: &str, partition: i32, from: i64) -> Vec<LoggedRecord> {
+        let state = self.state();
+        let records = usize::try_from(partition).ok().and_then(|place| state.topics.get(topic)?.get(place));
+        let from = usize::try_from(from).unwrap_or(0);
+        records.map_or_else(Vec::new, |records| records.iter().skip(from).cloned().collect())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log for MemoryLog {
+    async fn produce(&self, record: Record) -> Result<Delivery, LogError> {
+        let mut state = self.state();
+        let timestamp = state.clock_ms;
+        let unknown = || LogError::UnknownTopic(record.topic.clone());
+        let partitions = state.topics.get_mut(&record.topic).ok_or_else(unknown)?;
+        let count = i32::try_from(partitions.len()).unwrap_or(i32::MAX);
+        // A record without key or partition may go anywhere.
+        let by_key = record.key.as_deref().map_or(0, |key| partition_of(key, count));
+        let partition = record.partition.unwrap_or(by_key);
+        let records = usize::try_from(partition).ok().and_then(|place| partitions.get_mut(place));
+        let records = records.ok_or_else(unknown)?;
+        let offset = i64::try_from(records.len()).unwrap_or(i64::MAX);
+        let record = Record { partition: Some(partition), ..record };
+        records.push(LoggedRecord { offset, timestamp, record });
+        Ok(Delivery { partition, offset: Some(offset) })
+    }
+
+    async fn partitions(&self, topic: &str) -> Result<i32, LogError> {
+        let state = self.state();
+        let partitions = state.topics.get(topic).ok_or_else(|| LogError::UnknownTopic(topic.to_owned()))?;
+        Ok(i32::try_from(partitions.len()).unwrap_or(i32::MAX))
+    }
+}
