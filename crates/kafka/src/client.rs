@@ -61,6 +61,18 @@ impl Client {
         }
     }
 
+    /// What `asked` comes to, or that the cluster refuses us, whichever is known first.
+    pub(crate) async fn unless_refused<T>(
+        &self,
+        asked: impl Future<Output = Result<T, LogError>>,
+    ) -> Result<T, LogError> {
+        let context = self.producer()?.context();
+        tokio::select! {
+            answer = asked => answer,
+            refusal = context.refused() => Err(refusal),
+        }
+    }
+
     /// How many partitions a topic has. Blocks for up to `timeout`.
     pub(crate) fn partitions(&self, topic: &str, timeout: Duration) -> Result<i32, LogError> {
         check_name(topic)?;

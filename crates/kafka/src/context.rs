@@ -1,7 +1,7 @@
 //! What librdkafka calls back: its log, its errors, and the end of each record. Shared by every kind of client here;
 //! remembers whether the cluster refused us, which a timed-out request alone does not tell.
 
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rdkafka::{
     ClientContext, Message,
@@ -12,19 +12,22 @@ use rdkafka::{
     producer::ProducerContext,
 };
 use record_log::{Delivery, LogError};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::error::{code_of, is_refusal, log_error};
 
 /// How a record ended: where it lies, or librdkafka's code.
 pub(crate) type Ending = Result<Delivery, Code>;
 
+/// How long something under way may still succeed after a refusal: another broker may let us in.
+const REFUSAL_GRACE: Duration = Duration::from_secs(1);
+
 /// One client's view of its cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Context {
     /// Why the cluster refused us last. librdkafka reports the same error once in 30 s only, so it is kept until
     /// something succeeds.
-    refusal: Mutex<Option<String>>,
+    refusal: watch::Sender<Option<String>>,
 }
 
 impl Context {
@@ -40,11 +43,27 @@ impl Context {
 
     /// Something was answered: whoever refused us no longer does.
     pub(crate) fn succeeded(&self) {
-        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.refusal.send_if_modified(|refusal| refusal.take().is_some());
+    }
+
+    /// Ends when the cluster refused us and nothing succeeded since, with the reason. Without it, a request that waits
+    /// for a login would wait until it times out, and leave no time to try another password.
+    pub(crate) async fn refused(&self) -> LogError {
+        let mut seen = self.refusal.subscribe();
+        loop {
+            // The sender is `self`, so that the wait ends with a refusal only.
+            if seen.wait_for(Option::is_some).await.is_err() {
+                return LogError::Unavailable("the client is gone".into());
+            }
+            tokio::time::sleep(REFUSAL_GRACE).await;
+            if let Some(refusal) = self.refusal() {
+                return LogError::Authentication(refusal);
+            }
+        }
     }
 
     fn refusal(&self) -> Option<String> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.refusal.borrow().clone()
     }
 }
 
@@ -65,7 +84,7 @@ impl ClientContext for Context {
         // rdkafka hands each event over twice, and the log has it already.
         tracing::debug!(%error, reason, "librdkafka");
         if is_refusal(code_of(&error)) {
-            *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+            self.refusal.send_replace(Some(reason.to_owned()));
         }
     }
 }

@@ -123,7 +123,8 @@ impl Producer {
             }
             enqueued => enqueued,
         };
-        client.ended(enqueued?, &record.topic).await
+        let enqueued = enqueued?;
+        client.unless_refused(client.ended(enqueued, &record.topic)).await
     }
 
     /// The client after `failed`: made here, or by whoever came first while this one waited for the lock. Making one
@@ -140,7 +141,9 @@ impl Producer {
 
     async fn ask_partitions(&self, topic: &str, timeout: Duration) -> Result<i32, LogError> {
         let name = topic.to_owned();
-        let asked = blocking(self.client(), move |client| client.partitions(&name, timeout));
+        let client = self.client();
+        let asked = blocking(Arc::clone(&client), move |client| client.partitions(&name, timeout));
+        let asked = client.unless_refused(asked);
         // The thread is bounded by itself; this is for the case that there is none to be had.
         let grace = Duration::from_millis(500);
         match tokio::time::timeout(timeout.saturating_add(grace), asked).await {

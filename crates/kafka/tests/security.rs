@@ -24,6 +24,7 @@ async fn a_wrong_password_is_an_authentication_failure_and_a_new_one_is_taken_up
     let cluster = Cluster::new();
     let address = sasl::front(cluster.mock.bootstrap_servers(), "right").await;
     let producer = producer(&connection(&address, "SASL_PLAINTEXT", "wrong", None));
+    let start = std::time::Instant::now();
     let checked = producer.check(TOPIC, TIMEOUT).await;
     assert!(
         matches!(&checked, Err(LogError::Authentication(text)) if text.contains("no such user") && !text.contains("wrong")),
@@ -31,6 +32,8 @@ async fn a_wrong_password_is_an_authentication_failure_and_a_new_one_is_taken_up
     );
     let produced = producer.produce(record("k")).await;
     assert!(matches!(produced, Err(LogError::Authentication(_))), "{produced:?}");
+    // There has to be time left in a request of ten seconds to read the secret again and to try once more.
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 
     producer.reconnect(&connection(&address, "SASL_PLAINTEXT", "right", None)).unwrap();
     producer.check(TOPIC, TIMEOUT).await.unwrap();

@@ -15,13 +15,15 @@ pub enum LogError {
     /// The record is larger than the topic or the client takes; it was not written, and never will be.
     #[error("record too large: {0}")]
     TooLarge(String),
-    /// Credentials or certificates were refused. Repeating does not help; reading the secret again may.
+    /// Credentials or certificates were refused. Repeating does not help; reading the secret again may. The record may
+    /// be in the log or not.
     #[error("authentication failed: {0}")]
     Authentication(String),
     /// The client's rights do not cover the topic; not written.
     #[error("not allowed: {0}")]
     Forbidden(String),
-    /// The producer can go on no more (an idempotence error) and has to be made anew.
+    /// The producer can go on no more (an idempotence error) and has to be made anew. The record may be in the log or
+    /// not.
     #[error("fatal producer error: {0}")]
     Fatal(String),
     /// A key or a value that cannot be encoded; the record was never made.
