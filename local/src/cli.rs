@@ -9,7 +9,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::process;
+use crate::audit::{self, AuditOptions};
+use crate::token::{self, TokenOptions};
+use crate::{process, up};
 
 /// Exit code of what refuses to run or to judge, because tables and log do not belong together or cannot be read.
 pub const EXIT_REFUSED: u8 = 3;
@@ -37,6 +39,17 @@ pub struct Cli {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Start everything and keep it running until Ctrl-C
+    ///
+    /// When all of it is ready, one line of JSON on stdout says where: {"api","kafka","dynamodb","functions"}. Logs go
+    /// to stderr. The first start builds the functions and the embedded parts, which takes minutes.
+    Up(UpOptions),
+    /// Print a token for each user, one a line, that every sandbox of this checkout accepts
+    Token(TokenOptions),
+    /// Replay the log and hold tables, results and answers against it
+    ///
+    /// Exit 0 when nothing is violated, 1 with the offending records when something is, 3 when it cannot be checked.
+    Audit(AuditOptions),
     /// Start a program that ends when this process's parent does; how the sandbox starts its children.
     #[command(name = "__exec", hide = true)]
     Exec(ExecOptions),
@@ -145,6 +158,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 /// One arm a command. What a command prints for a program to read goes to stdout, everything else to stderr.
 async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Up(options) => up::run(&options).await,
+        Command::Token(options) => token::run(options),
+        Command::Audit(options) => audit::command::run(&options).await,
         Command::Exec(options) => Err(process::become_program(&options)),
     }
 }

@@ -5,5 +5,20 @@
 //! `sandbox.rs` for what is started.
 
 pub mod audit;
+pub mod broker;
 pub mod cli;
+pub mod data;
+pub mod dynamodb;
+pub mod embedded;
+pub mod fault_proxy;
+pub mod gateway;
+pub mod keys;
+pub mod lambda;
+pub mod parts;
+pub mod ports;
 pub mod process;
+pub mod sandbox;
+mod serve;
+pub mod settings;
+pub mod token;
+pub mod up;

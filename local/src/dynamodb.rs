@@ -1,0 +1,178 @@
+//! The sandbox's DynamoDB: the embedded one or one that runs already, the tables on it, and whether they belong to the
+//! log beside them.
+//!
+//! Reads and writes no coupon; what is in the tables is the store's business. The embedded program is `local/dynamodb`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
+};
+use coupon_dynamodb::DynamoStore;
+
+use crate::cli::Refused;
+use crate::embedded::Embedded;
+use crate::process::{Program, Spawner};
+use crate::settings::TableNames;
+
+/// How long a table may take to become active.
+const TABLE_MAX: Duration = Duration::from_secs(20);
+/// The region of a sandbox; an embedded DynamoDB takes any.
+pub const REGION: &str = "us-east-1";
+
+/// Starts the embedded DynamoDB.
+///
+/// # Errors
+/// It does not become ready.
+pub async fn start(spawner: Spawner, binary: &Path, port: u16, data: &Path) -> anyhow::Result<Embedded> {
+    let mut program = Program::new("dynamodb", binary);
+    program.args = vec!["--port".into(), port.to_string().into(), "--data".into(), data.into()];
+    Embedded::start(spawner, program).await
+}
+
+/// The variables with which any AWS SDK speaks to the DynamoDB at this URL. A developer's own credentials are kept, for
+/// a real table wants them; without any, every SDK would search for some and find none.
+#[must_use]
+pub fn sdk_variables(url: &str) -> Vec<(String, String)> {
+    let mut variables = vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), url.to_owned())];
+    let inherited = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let region = inherited("AWS_REGION").unwrap_or_else(|| REGION.to_owned());
+    variables.push(("AWS_REGION".to_owned(), region));
+    if let (Some(id), Some(secret)) = (inherited("AWS_ACCESS_KEY_ID"), inherited("AWS_SECRET_ACCESS_KEY")) {
+        variables.extend([("AWS_ACCESS_KEY_ID".to_owned(), id), ("AWS_SECRET_ACCESS_KEY".to_owned(), secret)]);
+        variables.extend(inherited("AWS_SESSION_TOKEN").map(|token| ("AWS_SESSION_TOKEN".to_owned(), token)));
+    } else {
+        let made_up = "sandbox".to_owned();
+        variables.push(("AWS_ACCESS_KEY_ID".to_owned(), made_up.clone()));
+        variables.push(("AWS_SECRET_ACCESS_KEY".to_owned(), made_up));
+    }
+    variables
+}
+
+/// A client for the DynamoDB at this URL, as the functions have it.
+pub async fn client(url: &str) -> Client {
+    let variables: HashMap<_, _> = sdk_variables(url).into_iter().collect();
+    let value = |name: &str| variables.get(name).cloned();
+    let credentials = Credentials::new(
+        value("AWS_ACCESS_KEY_ID").unwrap_or_default(),
+        value("AWS_SECRET_ACCESS_KEY").unwrap_or_default(),
+        value("AWS_SESSION_TOKEN"),
+        None,
+        "sandbox",
+    );
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(value("AWS_REGION").unwrap_or_default()))
+        .credentials_provider(credentials)
+        .endpoint_url(url)
+        .load()
+        .await;
+    DynamoStore::client(&config)
+}
+
+/// Makes the tables that do not exist, and waits until both are active.
+///
+/// # Errors
+/// DynamoDB does not answer, or refuses.
+pub async fn ensure(client: &Client, tables: &TableNames) -> anyhow::Result<()> {
+    ensure_table(client, &tables.coupons, &["couponId"]).await?;
+    ensure_table(client, &tables.user_coupons, &["userId", "couponId"]).await
+}
+
+/// `keys` are the partition key and, if any, the sort key; both are strings.
+async fn ensure_table(client: &Client, table: &str, keys: &[&str]) -> anyhow::Result<()> {
+    let mut create = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
+    for (key, key_type) in keys.iter().zip([KeyType::Hash, KeyType::Range]) {
+        let definition = AttributeDefinition::builder().attribute_name(*key).attribute_type(ScalarAttributeType::S);
+        let element = KeySchemaElement::builder().attribute_name(*key).key_type(key_type);
+        create = create.attribute_definitions(definition.build()?).key_schema(element.build()?);
+    }
+    if let Err(error) = create.send().await
+        && !error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception())
+    {
+        return Err(anyhow::Error::new(error).context(format!("table {table} cannot be made")));
+    }
+    let active = async {
+        loop {
+            let described = client.describe_table().table_name(table).send().await?;
+            if described.table().and_then(|table| table.table_status()) == Some(&TableStatus::Active) {
+                return anyhow::Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(TABLE_MAX, active)
+        .await
+        .map_err(|_elapsed| anyhow::anyhow!("table {table} is not active after {} s", TABLE_MAX.as_secs()))?
+}
+
+/// Whether the tables belong to the log whose partitions end at `ends`: no head may have decided a record that the log
+/// does not have yet, or the log was made anew and its requests would pass for decided.
+///
+/// # Errors
+/// [`Refused`] naming the coupon; DynamoDB does not answer.
+pub async fn belongs_to(client: &Client, table: &str, topic: &str, ends: &BTreeMap<i32, i64>) -> anyhow::Result<()> {
+    let mut pages = client.scan().table_name(table).consistent_read(true).into_paginator().items().send();
+    while let Some(head) = pages.next().await {
+        let head = head.with_context(|| format!("table {table} cannot be read"))?;
+        if let Some(refusal) = beyond_its_log(&head, topic, ends) {
+            return Err(Refused(refusal).into());
+        }
+    }
+    Ok(())
+}
+
+/// Why a head and its log do not belong together. A head without these attributes is not ours to judge here.
+fn beyond_its_log(head: &HashMap<String, AttributeValue>, topic: &str, ends: &BTreeMap<i32, i64>) -> Option<String> {
+    let text = |name: &str| head.get(name).and_then(|value| value.as_s().ok());
+    let number = |name: &str| head.get(name).and_then(|value| value.as_n().ok()?.parse::<i64>().ok());
+    let (coupon, log) = (text("couponId")?, text("log")?);
+    let (partition, applied) = (i32::try_from(number("partition")?).ok()?, number("applied")?);
+    let end = ends.get(&partition).copied().unwrap_or(0);
+    (log == topic && applied >= end).then(|| {
+        format!(
+            "tables and log do not belong together: coupon {coupon} has decided offset {applied} of {topic}-{partition}, \
+             which ends at {end}. Use the broker that these tables were made with, or empty tables (another --data or \
+             --dynamodb)"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(applied: i64) -> HashMap<String, AttributeValue> {
+        HashMap::from([
+            ("couponId".to_owned(), AttributeValue::S("spring-sale".into())),
+            ("log".to_owned(), AttributeValue::S("requests".into())),
+            ("partition".to_owned(), AttributeValue::N("3".into())),
+            ("applied".to_owned(), AttributeValue::N(applied.to_string())),
+        ])
+    }
+
+    #[test]
+    fn a_head_may_have_decided_the_last_record_and_none_beyond_it() {
+        // Partition 3 holds the offsets 0..=9, so its end is 10.
+        let ends = BTreeMap::from([(3, 10)]);
+        assert_eq!(beyond_its_log(&head(9), "requests", &ends), None);
+        let refusal = beyond_its_log(&head(10), "requests", &ends).expect("refused");
+        assert!(refusal.contains("spring-sale") && refusal.contains("ends at 10"), "{refusal}");
+    }
+
+    #[test]
+    fn a_head_that_has_decided_nothing_fits_an_empty_log() {
+        assert_eq!(beyond_its_log(&head(-1), "requests", &BTreeMap::from([(3, 0)])), None);
+        assert!(beyond_its_log(&head(0), "requests", &BTreeMap::new()).is_some());
+    }
+
+    #[test]
+    fn a_head_of_another_log_is_the_apis_to_refuse() {
+        assert_eq!(beyond_its_log(&head(99), "other", &BTreeMap::new()), None);
+    }
+}
