@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use coupon::{Chunk, CouponId, Head, IssuedCoupon, UserId};
+use coupon::{Chunk, CouponId, Head, IssuedCoupon, UserId, WINNERS_MAX};
 use coupon_store::{Commit, Consistency, Creation, Page, Store, StoreError, Token};
 
 /// A store that keeps everything in this process. Clones share it.
@@ -95,6 +95,10 @@ impl Store for MemoryStore {
     }
 
     async fn commit(&self, chunk: &Chunk, token: &Token) -> Result<Commit, StoreError> {
+        if chunk.winners.len() > WINNERS_MAX {
+            let detail = format!("{} winners in a chunk, at most {WINNERS_MAX}", chunk.winners.len());
+            return Err(StoreError::Refused(detail));
+        }
         let mut state = self.state();
         match state.written.get(token.as_str()) {
             Some(written) if written == chunk => return Ok(Commit::Written),

@@ -1,6 +1,7 @@
 //! A world around the worker: coupons, a request topic, and what came out, told in lines that a test can compare.
 
 use std::{
+    pin::Pin,
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
@@ -81,7 +82,8 @@ impl World {
             let done = async move {
                 worker.handle(event(&records), Deadline::after(TIME)).await.unwrap();
             };
-            Box::pin(done) as std::pin::Pin<Box<dyn Future<Output = ()> + Send>>
+            let done: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(done);
+            done
         };
         let store = FaultyStore::new(memory.clone(), Arc::new(overtake));
         let worker = Worker::new(store.clone(), log.clone(), topics(), Tokens::with_seed(1));
