@@ -1,0 +1,125 @@
+//! An embedded DynamoDB of a test's own, and stores on it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use coupon::{CouponId, UserId};
+use coupon_dynamodb::{DynamoStore, Tables};
+use coupon_store_contract::{Damage, Spoil};
+use local::embedded::Embedded;
+use local::fault_proxy::FaultProxy;
+use local::parts::{DYNAMODB, Parts};
+use local::process::Spawner;
+use local::settings::TableNames;
+use local::{dynamodb, ports};
+use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
+
+const COUPONS: &str = "contract-coupons";
+const USER_COUPONS: &str = "contract-user-coupons";
+
+/// Built once for all tests of this process.
+static BINARY: OnceCell<PathBuf> = OnceCell::const_new();
+
+async fn binary() -> PathBuf {
+    let build = async || Parts::build(&[DYNAMODB]).await.unwrap().path(DYNAMODB).unwrap().to_owned();
+    BINARY.get_or_init(build).await.clone()
+}
+
+/// A running engine with empty tables; both end with the value.
+pub(crate) struct Dynamo {
+    url: String,
+    client: Client,
+    _engine: Embedded,
+    _data: tempfile::TempDir,
+}
+
+impl Dynamo {
+    pub(crate) async fn start() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let port = ports::internal().unwrap();
+        let spawner = Spawner::through(env!("CARGO_BIN_EXE_local")).unwrap();
+        let engine = dynamodb::start(spawner, &binary().await, port, data.path()).await.unwrap();
+        let url = format!("http://127.0.0.1:{port}");
+        let client = patient(&dynamodb::client(&url).await);
+        let tables = TableNames { coupons: COUPONS.into(), user_coupons: USER_COUPONS.into() };
+        dynamodb::ensure(&client, &tables).await.unwrap();
+        Self { url, client, _engine: engine, _data: data }
+    }
+
+    /// A store whose attempts may take long: what it is asked is not about time, and the machine may be busy.
+    pub(crate) fn store(&self) -> DynamoStore {
+        store(self.client.clone())
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A proxy in front, without a fault, with dice of this seed.
+    pub(crate) async fn proxy(&self, seed: u64) -> FaultProxy {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        FaultProxy::start_seeded(listener, &self.url, seed).unwrap()
+    }
+
+    /// Writes an item past the store's port.
+    async fn put(&self, table: &str, item: std::collections::HashMap<String, AttributeValue>) {
+        self.client.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
+    }
+
+    async fn damage(&self, table: &str, key: &[(&str, &str)], damage: Damage) {
+        let key = key.iter().map(|(name, value)| ((*name).to_owned(), AttributeValue::S((*value).to_owned())));
+        let get = self.client.get_item().table_name(table).set_key(Some(key.collect())).consistent_read(true);
+        let mut item = get.send().await.unwrap().item.unwrap();
+        let name = damage.attribute().to_owned();
+        match damage {
+            Damage::Missing(_) => item.remove(&name),
+            Damage::Text(_) => item.insert(name, AttributeValue::S("?".into())),
+            Damage::Number(_, number) => item.insert(name, AttributeValue::N(number.to_string())),
+            Damage::Epochs(epochs) => item.insert(name, self::epochs(epochs)),
+        };
+        self.put(table, item).await;
+    }
+}
+
+impl Spoil for Dynamo {
+    async fn head(&self, coupon_id: &CouponId, damage: Damage) {
+        self.damage(COUPONS, &[("couponId", coupon_id.as_str())], damage).await;
+    }
+
+    async fn issued(&self, user_id: &UserId, coupon_id: &CouponId, damage: Damage) {
+        let key = [("userId", user_id.as_str()), ("couponId", coupon_id.as_str())];
+        self.damage(USER_COUPONS, &key, damage).await;
+    }
+}
+
+fn epochs(epochs: &[(i64, &str)]) -> AttributeValue {
+    let epoch = |(offset, phase): &(i64, &str)| {
+        let members =
+            [("offset", AttributeValue::N(offset.to_string())), ("phase", AttributeValue::S((*phase).into()))];
+        AttributeValue::M(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    };
+    AttributeValue::L(epochs.iter().map(epoch).collect())
+}
+
+/// The store as the functions have it, through a proxy: attempts end after their second.
+pub(crate) async fn through(proxy: &FaultProxy) -> DynamoStore {
+    store(dynamodb::client(&format!("http://{}", proxy.address())).await)
+}
+
+/// A store through a proxy whose attempts may take long.
+pub(crate) async fn patient_through(proxy: &FaultProxy) -> DynamoStore {
+    store(patient(&dynamodb::client(&format!("http://{}", proxy.address())).await))
+}
+
+fn store(client: Client) -> DynamoStore {
+    DynamoStore::new(client, Tables { coupons: COUPONS.into(), user_coupons: USER_COUPONS.into() })
+}
+
+fn patient(client: &Client) -> Client {
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(30)).build();
+    Client::from_conf(client.config().to_builder().timeout_config(timeouts).build())
+}
