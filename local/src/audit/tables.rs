@@ -10,7 +10,6 @@ use anyhow::{Context, anyhow, bail};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::AttributeValue;
 use coupon::Timestamp;
 
@@ -50,8 +49,7 @@ async fn scan(client: &Client, table: &str) -> anyhow::Result<Vec<Item>> {
     let mut items = Vec::new();
     let mut pages = client.scan().table_name(table).consistent_read(true).into_paginator().items().send();
     while let Some(item) = pages.next().await {
-        // The SDK's errors say what went wrong only in their sources.
-        items.push(item.map_err(|error| anyhow!("table {table} cannot be read: {}", DisplayErrorContext(error)))?);
+        items.push(item.with_context(|| format!("table {table} cannot be read"))?);
     }
     Ok(items)
 }

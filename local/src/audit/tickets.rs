@@ -37,23 +37,23 @@ pub struct TicketLine {
 #[derive(Debug, thiserror::Error)]
 pub enum TicketsError {
     /// Reading failed.
-    #[error("line {line} cannot be read: {source}")]
+    #[error("line {line} cannot be read: {why}")]
     Read {
         /// Counted from 1.
         line: usize,
         /// Why.
-        source: std::io::Error,
+        why: std::io::Error,
     },
     /// A line is not what `load` writes.
     #[error(
-        "line {line} is no ticket: {source}; a line is a JSON object such as \
+        "line {line} is no ticket: {why}; a line is a JSON object such as \
          {{\"couponId\":\"c\",\"userId\":\"u\",\"requestId\":\"3-1042\",\"status\":\"ISSUED\"}}, status optional"
     )]
     Malformed {
         /// Counted from 1.
         line: usize,
         /// Why.
-        source: serde_json::Error,
+        why: serde_json::Error,
     },
 }
 
@@ -65,16 +65,16 @@ pub fn parse(reader: impl BufRead) -> Result<Vec<TicketLine>, TicketsError> {
     let mut tickets = Vec::new();
     for (index, text) in reader.lines().enumerate() {
         let line = index.saturating_add(1);
-        let text = text.map_err(|source| TicketsError::Read { line, source })?;
+        let text = text.map_err(|why| TicketsError::Read { line, why })?;
         if text.trim().is_empty() {
             continue;
         }
         // serde reads an array in member order as well; the contract knows only objects.
         let value: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(&text).map_err(|source| TicketsError::Malformed { line, source })?;
+            serde_json::from_str(&text).map_err(|why| TicketsError::Malformed { line, why })?;
         tickets.push(
             TicketLine::deserialize(serde_json::Value::Object(value))
-                .map_err(|source| TicketsError::Malformed { line, source })?,
+                .map_err(|why| TicketsError::Malformed { line, why })?,
         );
     }
     Ok(tickets)

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anyhow::Context;
 use kafka::{ReadRecord, Reader, Span};
 use record_log::LogError;
 
@@ -30,16 +31,17 @@ impl<'a> TopicSoFar<'a> {
         Self { reader, name, next: BTreeMap::new(), records: Vec::new() }
     }
 
-    /// Reads what is new, up to the present end, and gives the partitions as they were then. A broker that is just
-    /// coming back is asked again.
-    pub(super) async fn catch_up(&mut self) -> Result<Vec<Span>, LogError> {
-        for _ in 1..ATTEMPTS_MAX {
+    /// Reads what is new, up to the present end, and gives the partitions as they were then. A broker that answered
+    /// before is asked again.
+    pub(super) async fn catch_up(&mut self) -> anyhow::Result<Vec<Span>> {
+        let attempts = if self.next.is_empty() { 1 } else { ATTEMPTS_MAX };
+        for _ in 1..attempts {
             match self.look().await {
                 Err(LogError::Unavailable(_)) => tokio::time::sleep(RETRY_DELAY).await,
-                other => return other,
+                other => return other.with_context(|| format!("topic {} cannot be read", self.name)),
             }
         }
-        self.look().await
+        self.look().await.with_context(|| format!("topic {} cannot be read", self.name))
     }
 
     async fn look(&mut self) -> Result<Vec<Span>, LogError> {
