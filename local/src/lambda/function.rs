@@ -20,6 +20,10 @@ pub const VERSION: &str = "$LATEST";
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib>
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What API Gateway waits for an HTTP API's integration, at most.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// A function as it would be deployed.
 #[derive(Clone)]
 pub struct FunctionSpec {
@@ -37,6 +41,8 @@ pub struct FunctionSpec {
     pub memory_mb: u32,
     /// How many environments may run at once.
     pub environments: usize,
+    /// How long a request waits for an environment; as long as API Gateway waits for a function.
+    pub queue_timeout: Duration,
     /// Where its lines go; `None` is this process's stderr.
     pub lines: Option<LineSink>,
 }
@@ -52,6 +58,7 @@ impl FunctionSpec {
             init_timeout: INIT_TIMEOUT,
             memory_mb: 128,
             environments: 16,
+            queue_timeout: QUEUE_TIMEOUT,
             lines: None,
         }
     }

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::function::VERSION;
 use super::invocation::{Reply, trace_id, uuid};
-use super::pool::{Call, Overloaded, Pool, QUEUE_SECONDS_MAX};
+use super::pool::{Call, Overloaded, Pool};
 use crate::serve::{Answer, Received, json, receive};
 
 /// What a synchronous invocation may carry: 6 MB.
@@ -152,7 +152,7 @@ fn too_many(overloaded: Overloaded) -> Response<Full<Bytes>> {
     let message = format!(
         "Rate Exceeded: none of the {} environments became free within {} s; --environments allows more",
         overloaded.environments,
-        QUEUE_SECONDS_MAX.as_secs()
+        overloaded.waited.as_secs_f64()
     );
     let body =
         json!({ "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "Type": "User", "message": message });

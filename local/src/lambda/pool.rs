@@ -11,14 +11,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use super::environment::{Environment, Phase};
 use super::function::{Function, FunctionSpec};
 use super::invocation::{Failure, Invocation, Reply, error_payload, uuid};
 use crate::process::{Child, Spawner};
-
-/// How long a request waits for an environment: as long as API Gateway waits for a function.
-pub(super) const QUEUE_SECONDS_MAX: Duration = Duration::from_secs(30);
 
 /// All environments of a function, and who waits for one.
 #[derive(Debug)]
@@ -40,6 +38,8 @@ struct State {
     starting: usize,
     /// The number of the next environment.
     number: u64,
+    /// The task of each environment. Dropped with the pool, they drop their processes, which kills them.
+    tasks: JoinSet<()>,
     /// Faults in force that let none start, and those among them that also stop the running ones.
     holds: usize,
     freezes: usize,
@@ -54,11 +54,21 @@ pub(super) struct Call {
     pub(super) client_context: Option<String>,
 }
 
+/// Where a new request went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Placed {
+    /// To an environment, or it has been refused already: either way the answer comes by itself.
+    Given,
+    Queued,
+}
+
 /// No environment became free in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Overloaded {
     /// How many there are at most.
     pub(super) environments: usize,
+    /// How long the request has waited.
+    pub(super) waited: Duration,
 }
 
 impl Pool {
@@ -72,39 +82,42 @@ impl Pool {
         let (reply, mut answered) = oneshot::channel();
         let Call { payload, trace_id, client_context } = call;
         let invocation = Invocation { request_id: request_id.clone(), payload, trace_id, client_context, reply };
-        if self.submit(invocation)
-            && let Err(_) =
-                tokio::time::timeout(QUEUE_SECONDS_MAX, &mut answered).await.map(|_| ()).or_else(|elapsed| {
-                    // Not in the queue any more: some environment has it, whose own limit ends the wait.
-                    if self.withdraw(&request_id) { Err(elapsed) } else { Ok(()) }
-                })
-        {
-            return (request_id, Err(Overloaded { environments: self.function.spec.environments }));
-        }
-        let reply = answered.await.unwrap_or_else(|_| {
+        let FunctionSpec { queue_timeout, environments, .. } = self.function.spec;
+        let answer = match self.submit(invocation) {
+            Placed::Given => answered.await,
+            Placed::Queued => match tokio::time::timeout(queue_timeout, &mut answered).await {
+                Ok(answer) => answer,
+                Err(_) if self.withdraw(&request_id) => {
+                    return (request_id, Err(Overloaded { environments, waited: queue_timeout }));
+                }
+                // Not in the queue any more: some environment has it, whose own limit ends the wait.
+                Err(_) => answered.await,
+            },
+        };
+        let reply = answer.unwrap_or_else(|_| {
             let message = format!("RequestId: {request_id} Error: the environment ended without an answer");
             Reply::Failed(error_payload("Runtime.ExitError", &message))
         });
         (request_id, Ok(reply))
     }
 
-    /// Hands a request to an environment, or queues it; whether it was queued.
-    fn submit(self: &Arc<Self>, mut invocation: Invocation) -> bool {
+    /// Hands a request to the environment that was used last, or queues it.
+    fn submit(self: &Arc<Self>, mut invocation: Invocation) -> Placed {
         let mut state = self.state();
         if state.stopping {
             fail(invocation, &Failure::Stopped);
-            return false;
+            return Placed::Given;
         }
         while let Some(environment) = state.idle.pop() {
             match environment.give(invocation) {
-                Ok(()) => return false,
+                Ok(()) => return Placed::Given,
                 // It ended a moment ago.
                 Err(returned) => invocation = returned,
             }
         }
         state.queue.push_back(invocation);
         self.start_needed(&mut state);
-        true
+        Placed::Queued
     }
 
     /// Takes a request out of the queue again; `false` when it is not there.
@@ -130,7 +143,8 @@ impl Pool {
         state.number += 1;
         state.starting += 1;
         state.environments.push(Arc::clone(&environment));
-        tokio::spawn(environment.run(self.spawner.clone()));
+        while state.tasks.try_join_next().is_some() {}
+        state.tasks.spawn(environment.run(self.spawner.clone()));
     }
 
     /// An environment asks for work: it gets the oldest request whose caller still waits, or is idle.
@@ -207,9 +221,7 @@ impl Pool {
     /// Lets no environment start for a while.
     pub(super) fn hold(self: &Arc<Self>, duration: Duration) {
         self.state().holds += 1;
-        let pool = Arc::clone(self);
-        tokio::spawn(async move {
-            tokio::time::sleep(duration).await;
+        self.later(duration, |pool| async move {
             let mut state = pool.state();
             state.holds -= 1;
             pool.start_needed(&mut state);
@@ -221,10 +233,21 @@ impl Pool {
         self.state().freezes += 1;
         self.hold(duration);
         join_all(self.environments().iter().filter_map(|environment| environment.child()).map(Child::freeze)).await;
-        let pool = Arc::clone(self);
+        self.later(duration, |pool| async move { pool.thaw().await });
+    }
+
+    /// Does something after a while, if the pool is still there then.
+    fn later<F: Future<Output = ()> + Send>(
+        self: &Arc<Self>,
+        duration: Duration,
+        act: impl FnOnce(Arc<Self>) -> F + Send + 'static,
+    ) {
+        let pool = Arc::downgrade(self);
         tokio::spawn(async move {
             tokio::time::sleep(duration).await;
-            pool.thaw().await;
+            if let Some(pool) = pool.upgrade() {
+                act(pool).await;
+            }
         });
     }
 

@@ -1,0 +1,11 @@
+//! End to end: real processes on loopback, one test binary for all of it. A module for each part that is tested, with a
+//! verb for each thing that can be asked of it.
+
+#[cfg(test)]
+mod gateway;
+#[cfg(test)]
+mod hosted;
+#[cfg(test)]
+mod lambda_host;
+#[cfg(test)]
+mod store;
