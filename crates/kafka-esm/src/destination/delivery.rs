@@ -1,0 +1,67 @@
+//! How a destination's messages get there. Every one is waited for: records count as resolved only once their
+//! destination has them, or has failed to take them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+
+use super::Destination;
+use super::payload::{Message, messages};
+use crate::clock;
+use crate::engine::{GivenUp, Task};
+use crate::http::Http;
+use crate::settings::Settings;
+
+/// A destination that does not answer must not hold its partition for long.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What became of a task's messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    pub(crate) records_taken: usize,
+    pub(crate) messages_failed: usize,
+}
+
+/// Delivers to the mapping's destination.
+#[derive(Clone)]
+pub(crate) struct Deliverer {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) http: Http,
+    /// There with a destination that is a topic.
+    pub(crate) producer: Option<FutureProducer>,
+}
+
+impl Deliverer {
+    /// Sends all messages of a task, one after the other.
+    pub(crate) async fn deliver(&self, task: &Task, given_up: &GivenUp) -> Delivered {
+        let mut delivered = Delivered { records_taken: 0, messages_failed: 0 };
+        let Some(destination) = &self.settings.destination else { return delivered };
+        for message in messages(&self.settings, destination, task, given_up, clock::unix_millis()) {
+            let records = message.records;
+            match self.send(destination, message).await {
+                Ok(()) => delivered.records_taken += records,
+                Err(error) => {
+                    tracing::error!(records, error, "the destination did not take a message");
+                    delivered.messages_failed += 1;
+                }
+            }
+        }
+        delivered
+    }
+
+    async fn send(&self, destination: &Destination, message: Message) -> Result<(), String> {
+        match (destination, &self.producer) {
+            (Destination::Http { uri, .. }, _) => {
+                self.http.deliver(uri.clone(), Bytes::from(message.body), DELIVERY_TIMEOUT).await
+            }
+            (Destination::Kafka { topic }, Some(producer)) => {
+                let record = FutureRecord::<[u8], str> { key: message.key.as_deref(), ..FutureRecord::to(topic) };
+                let sent = producer.send(record.payload(&message.body), DELIVERY_TIMEOUT).await;
+                sent.map(|_delivery| ()).map_err(|(error, _message)| error.to_string())
+            }
+            (Destination::Kafka { .. }, None) => Err("no producer".to_owned()),
+        }
+    }
+}

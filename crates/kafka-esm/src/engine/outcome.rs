@@ -1,0 +1,95 @@
+//! What follows an invocation: records are resolved, tried again, halved or given up.
+
+use crate::destination::Condition;
+use crate::emulator::Pbr;
+use crate::metrics::add;
+use crate::response::{Exchange, Failure, Outcome, Request, interpret};
+
+use super::task::TaskState;
+use super::{Engine, GivenUp, Now, Task, TaskId, backoff, too_large};
+
+impl Engine {
+    /// Takes the end of an invocation; `jitter`, in 0 to 1, spreads its retry.
+    pub(crate) fn invoked(&mut self, id: TaskId, exchange: &Exchange, now: Now, jitter: f64) {
+        let Some(task) = self.tasks.get(&id).cloned() else { return };
+        let partitions = task.offsets_by_key(&self.settings);
+        let request = Request {
+            partitions: &partitions,
+            partial_responses: self.settings.pbr.is_some(),
+            lenient_errors: self.settings.lenient_errors,
+        };
+        let outcome = interpret(exchange, &request);
+        if outcome == Outcome::Success {
+            self.resolve_task(id);
+            return;
+        }
+        add(&self.counters.failed_invoke, task.records.len());
+        add(&self.counters.invoke_error, 1);
+        let successors = self.after_failure(task, outcome, now, jitter);
+        self.log_redelivered(&successors);
+        self.replace(id, successors.into_iter().map(|(task, _)| task).collect());
+        self.forget_waiting_of_revoked();
+    }
+
+    /// The tasks that take the place of a failed one, each with the reason.
+    fn after_failure(&mut self, mut task: Task, outcome: Outcome, now: Now, jitter: f64) -> Vec<(Task, String)> {
+        match outcome {
+            Outcome::Success => Vec::new(),
+            Outcome::Partial(named) => {
+                let count = task.records.len();
+                let resolved = task.keep_named(&named, self.settings.pbr.unwrap_or(Pbr::Selective));
+                self.resolve(&resolved);
+                let reason = format!("the response brings back {} of {count} records", task.records.len());
+                vec![self.retry(task, Failure { reason, ..Failure::default() }, now, jitter)]
+            }
+            Outcome::FunctionError(failure) if self.settings.bisect && task.records.len() > 1 => {
+                let (first, second) = task.split(now.instant);
+                [first, second].map(|half| (half, failure.reason.clone())).into()
+            }
+            Outcome::FunctionError(failure) | Outcome::InvalidResponse(failure) => {
+                vec![self.retry(task, failure, now, jitter)]
+            }
+            Outcome::TooLarge(reason) if task.records.len() > 1 => {
+                tracing::error!(reason, "the host refuses a request that is within the limit; the batch is halved");
+                let (first, second) = task.split(now.instant);
+                [first, second].map(|half| (half, reason.clone())).into()
+            }
+            Outcome::TooLarge(reason) => vec![(task.given_up(too_large()), reason)],
+            Outcome::NotInvoked(reason) => vec![(self.later(task, now, jitter), reason)],
+        }
+    }
+
+    /// Costs a retry, of which there may be none left.
+    fn retry(&self, mut task: Task, failure: Failure, now: Now, jitter: f64) -> (Task, String) {
+        let reason = failure.reason;
+        if self.settings.retries_max.is_some_and(|retries| task.retries >= retries) {
+            let reason_given = format!("{} invocations, the last: {reason}", task.invokes);
+            let given_up = GivenUp {
+                condition: Condition::RetryAttemptsExhausted,
+                reason: reason_given,
+                response: Some(failure.context),
+            };
+            return (task.given_up(given_up), reason);
+        }
+        task.retries += 1;
+        (self.later(task, now, jitter), reason)
+    }
+
+    fn later(&self, mut task: Task, now: Now, jitter: f64) -> Task {
+        task.failed += 1;
+        let delay = backoff::delay(task.failed, self.settings.time_factor, jitter);
+        task.state = TaskState::Waiting(now.instant.checked_add(delay).unwrap_or(now.instant));
+        task
+    }
+
+    /// One line for each record that comes again, or not at all before a restart.
+    fn log_redelivered(&self, successors: &[(Task, String)]) {
+        let waiting = successors.iter().filter(|(task, _)| matches!(task.state, TaskState::Waiting(_)));
+        for (record, reason) in
+            waiting.flat_map(|(task, reason)| task.records.iter().map(move |record| (record, reason)))
+        {
+            let (topic, partition, offset) = (&self.settings.topic, record.partition, record.offset);
+            tracing::info!(topic, partition, offset, reason, "will be redelivered");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The poller: a Kafka consumer on a thread of its own, which polls without end so that its membership never depends on
+//! a function. It encodes what it reads, and hands it to the runner with every change of the assignment.
+//!
+//! Decides nothing. A rebalance is held here until the runner has finished what is under way; what the consumer does
+//! then is in `rebalance.rs`.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_event::{HeaderView, RecordView};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers, Message, Timestamp};
+use tokio::sync::mpsc;
+
+use crate::clock;
+use crate::engine::Uncommitted;
+use crate::error::EsmError;
+use crate::metrics::{Counters, add};
+use crate::record::{Polled, Record};
+use crate::settings::Settings;
+
+/// How long a poll may wait for a record; only stopping is delayed by it.
+const POLL_MAX: Duration = Duration::from_millis(100);
+/// Records handed over at once.
+const HAND_OVER_MAX: usize = 1_000;
+/// Hand-overs that may wait for the runner.
+const HAND_OVERS_WAITING_MAX: usize = 16;
+/// Longest back-off, and some time for a destination, beyond the function's own time-out.
+const POLL_INTERVAL_SLACK: Duration = Duration::from_secs(90);
+const POLL_INTERVAL_MIN: Duration = Duration::from_secs(900);
+
+/// What the runner learns from the poller, in order.
+#[derive(Debug)]
+pub(crate) enum News {
+    Polled(Vec<Polled>),
+    /// The partitions of this member from now on, each with where it begins.
+    Assigned(Vec<(i32, i64)>),
+    /// Partitions go. The consumer waits for the answer, which is what to commit before they do.
+    Revoking {
+        partitions: Vec<i32>,
+        answer: std_mpsc::Sender<Vec<Uncommitted>>,
+    },
+    /// An asynchronous commit has ended.
+    Committed(Result<Vec<(i32, i64)>, KafkaError>),
+    /// The consumer cannot go on.
+    Fatal(KafkaError),
+}
+
+/// The consumer with its context.
+pub(crate) type EsmConsumer = BaseConsumer<Shared>;
+
+/// What the poller's thread and its callbacks share.
+pub(crate) struct Shared {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) news: mpsc::Sender<News>,
+    /// Read and not handed over yet. A revocation clears it: its new owner reads it again.
+    pub(crate) outbox: Mutex<Vec<Polled>>,
+    /// How many partitions the topic had at the start; later ones are read from their beginning.
+    pub(crate) original_partitions: AtomicI32,
+    /// The assignment could not be taken up and has to be asked for again.
+    pub(crate) rejoin: AtomicBool,
+    pub(crate) stop: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn outbox(&self) -> std::sync::MutexGuard<'_, Vec<Polled>> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the runner; a runner that is gone needs no news.
+    pub(crate) fn tell(&self, news: News) -> bool {
+        self.news.blocking_send(news).is_ok()
+    }
+}
+
+/// A running poller.
+pub(crate) struct Poller {
+    pub(crate) consumer: Arc<EsmConsumer>,
+    pub(crate) news: mpsc::Receiver<News>,
+    pub(crate) thread: std::thread::JoinHandle<()>,
+}
+
+impl Poller {
+    /// Connects, checks that the topics exist, and joins the group.
+    pub(crate) fn start(
+        settings: &Arc<Settings>,
+        counters: &Arc<Counters>,
+        client: &BTreeMap<String, String>,
+    ) -> Result<Self, EsmError> {
+        let (news, received) = mpsc::channel(HAND_OVERS_WAITING_MAX);
+        let shared = Shared {
+            settings: Arc::clone(settings),
+            counters: Arc::clone(counters),
+            news,
+            outbox: Mutex::default(),
+            original_partitions: AtomicI32::new(i32::MAX),
+            rejoin: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+        };
+        let config = client_config(settings, client);
+        let consumer: EsmConsumer = config.create_with_context(shared).map_err(EsmError::kafka("was configured"))?;
+        let partitions = check_topics(&consumer, settings)?;
+        consumer.context().original_partitions.store(partitions, Ordering::Relaxed);
+        consumer.subscribe(&[&settings.topic]).map_err(EsmError::kafka("subscribed"))?;
+        let consumer = Arc::new(consumer);
+        let polled = Arc::clone(&consumer);
+        let thread = std::thread::Builder::new().name("kafka-esm-poller".into()).spawn(move || run(&polled))?;
+        Ok(Self { consumer, news: received, thread })
+    }
+}
+
+/// The mapping's own needs come last: the client's properties may say how to reach a broker, not how to consume.
+fn client_config(settings: &Settings, client: &BTreeMap<String, String>) -> ClientConfig {
+    let poll_interval = (settings.function_timeout + POLL_INTERVAL_SLACK).max(POLL_INTERVAL_MIN);
+    let mut config = ClientConfig::new();
+    // Defaults that a client property may replace. A full queue must not delay the next fetch by its default second.
+    config
+        .set("client.id", "kafka-esm")
+        .set("session.timeout.ms", "10000")
+        .set("topic.metadata.refresh.interval.ms", "10000")
+        .set("fetch.queue.backoff.ms", "10")
+        .set("fetch.error.backoff.ms", "50")
+        .set("queued.min.messages", "10000")
+        .set("queued.max.messages.kbytes", "16384")
+        .set("socket.keepalive.enable", "true");
+    config.extend(client.iter().map(|(name, value)| (name.clone(), value.clone())));
+    config
+        .set("bootstrap.servers", &settings.bootstrap_servers)
+        .set("group.id", &settings.group)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "false")
+        .set("allow.auto.create.topics", "false")
+        // Where a begin has left the log between being chosen and being fetched.
+        .set("auto.offset.reset", "earliest")
+        .set("partition.assignment.strategy", "range,roundrobin")
+        .set("max.poll.interval.ms", poll_interval.as_millis().to_string());
+    config
+}
+
+/// How many partitions the topic has. A missing topic is refused here, where it can be said.
+fn check_topics(consumer: &EsmConsumer, settings: &Settings) -> Result<i32, EsmError> {
+    use crate::destination::Destination;
+    const TIMEOUT: Duration = Duration::from_secs(10);
+    let partitions_of = |topic: &str| {
+        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).map_err(EsmError::kafka("asked for the topic"))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
+        Ok::<_, EsmError>(found.map_or(0, |found| found.partitions().len()))
+    };
+    let missing = |name: &str, topic: &str| {
+        let servers = &settings.bootstrap_servers;
+        EsmError::Refused(vec![format!("{name}: the topic {topic} does not exist at {servers}; create it first")])
+    };
+    if let Some(Destination::Kafka { topic }) = &settings.destination
+        && partitions_of(topic)? == 0
+    {
+        return Err(missing("DestinationConfig.OnFailure.Destination", topic));
+    }
+    match partitions_of(&settings.topic)? {
+        0 => Err(missing("Topics", &settings.topic)),
+        partitions => Ok(i32::try_from(partitions).unwrap_or(i32::MAX)),
+    }
+}
+
+/// Polls until it is told to stop; dropping the consumer then leaves the group.
+fn run(consumer: &EsmConsumer) {
+    let shared = consumer.context();
+    let mut scratch = String::new();
+    let mut alive = true;
+    // A runtime that ended took the runner with it, without a word.
+    while alive && !shared.stop.load(Ordering::Acquire) && !shared.news.is_closed() {
+        if shared.rejoin.swap(false, Ordering::AcqRel) {
+            consumer.unsubscribe();
+            if let Err(error) = consumer.subscribe(&[&shared.settings.topic]) {
+                tracing::error!(%error, "could not subscribe again");
+            }
+        }
+        // One poll that waits, then whatever is there already, so that a rush makes batches and not single records.
+        let mut timeout = POLL_MAX;
+        while let Some(polled) = consumer.poll(timeout) {
+            timeout = Duration::ZERO;
+            match polled {
+                Ok(message) => take(shared, &message, &mut scratch),
+                Err(error) => alive &= survives(shared, error),
+            }
+            if shared.outbox().len() >= HAND_OVER_MAX {
+                break;
+            }
+        }
+        let polled = std::mem::take(&mut *shared.outbox());
+        if !polled.is_empty() {
+            alive &= shared.tell(News::Polled(polled));
+        }
+    }
+}
+
+/// Counts and logs an error; `false` after one that librdkafka does not recover from by itself.
+fn survives(shared: &Shared, error: KafkaError) -> bool {
+    add(&shared.counters.polling_error, 1);
+    tracing::warn!(%error, topic = shared.settings.topic, "polling failed");
+    if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
+        shared.tell(News::Fatal(error));
+        return false;
+    }
+    true
+}
+
+fn take(shared: &Shared, message: &BorrowedMessage<'_>, scratch: &mut String) {
+    let (partition, offset) = (message.partition(), message.offset());
+    let bytes = message.key_len() + message.payload_len();
+    add(&shared.counters.polled_bytes, bytes);
+    let polled = if shared.settings.filters.pass(message.payload()) {
+        scratch.clear();
+        encode(shared, message, scratch);
+        let json = Bytes::copy_from_slice(scratch.as_bytes());
+        let timestamp = timestamp(message).0;
+        Polled::Record(Record { partition, offset, timestamp, arrived: clock::now(), json })
+    } else {
+        Polled::FilteredOut { partition, offset }
+    };
+    shared.outbox().push(polled);
+}
+
+/// Writes the record's JSON.
+fn encode(shared: &Shared, message: &BorrowedMessage<'_>, out: &mut String) {
+    // rdkafka panics on a header whose name is not UTF-8, which any producer may write; the thread has to survive that.
+    let read = || {
+        let headers = message.headers();
+        headers.map(|headers| headers.iter().map(|header| (header.key, header.value)).collect()).unwrap_or_default()
+    };
+    let headers: Vec<HeaderView<'_>> = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_panic| {
+        let (topic, partition, offset) = (&shared.settings.topic, message.partition(), message.offset());
+        tracing::error!(topic, partition, offset, "a header's name is no UTF-8: the record goes on without headers");
+        Vec::new()
+    });
+    let (timestamp, timestamp_type) = timestamp(message);
+    let view = RecordView {
+        topic: &shared.settings.topic,
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp,
+        timestamp_type,
+        key: message.key(),
+        value: message.payload(),
+        headers: &headers,
+    };
+    shared.settings.encoder.record(out, &view);
+}
+
+fn timestamp(message: &BorrowedMessage<'_>) -> (i64, &'static str) {
+    match message.timestamp() {
+        Timestamp::CreateTime(millis) => (millis, "CREATE_TIME"),
+        Timestamp::LogAppendTime(millis) => (millis, "LOG_APPEND_TIME"),
+        // Kafka's own "none", from records older than timestamps.
+        Timestamp::NotAvailable => (-1, "CREATE_TIME"),
+    }
+}

@@ -1,0 +1,295 @@
+//! The mapping at work: takes the poller's news and the ends of invocations, asks the engine what to do, and does it.
+//! Nothing is decided here.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc as std_mpsc};
+use std::time::{Duration, Instant};
+
+use hyper::Uri;
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::KafkaResult;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::clock;
+use crate::destination::delivery::{Delivered, Deliverer};
+use crate::engine::{Action, Engine, Now, TaskId, Uncommitted};
+use crate::error::EsmError;
+use crate::http::Http;
+use crate::metrics::{Counters, Metrics, add};
+use crate::poller::{EsmConsumer, News};
+use crate::rebalance::{self, list};
+use crate::response::Exchange;
+use crate::settings::Settings;
+
+/// A commit that the broker refused is tried again after this, unless there is something newer before.
+const COMMIT_RETRY: Duration = Duration::from_secs(1);
+
+/// What others may know of a running mapping.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct State {
+    /// It has joined its group and knows where every assigned partition begins.
+    pub(crate) ready: bool,
+    /// Assigned partitions and what is committed of them.
+    pub(crate) committed: BTreeMap<i32, i64>,
+    /// The numbers at the end, once there is one, and the fault that it ended with.
+    pub(crate) ended: Option<(Metrics, Option<Arc<EsmError>>)>,
+}
+
+/// What a job under way ends with.
+enum Done {
+    Invoked(TaskId, Exchange),
+    Delivered(TaskId, Delivered),
+}
+
+/// See the module.
+pub(crate) struct Runner {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) engine: Engine,
+    pub(crate) consumer: Arc<EsmConsumer>,
+    pub(crate) deliverer: Deliverer,
+    pub(crate) http: Http,
+    pub(crate) invoke: Uri,
+    pub(crate) state: watch::Sender<State>,
+    pub(crate) commit: CommitState,
+    /// The answer that a held rebalance waits for.
+    pub(crate) revoking: Option<std_mpsc::Sender<Vec<Uncommitted>>>,
+    pub(crate) fault: Option<EsmError>,
+}
+
+/// One commit at a time.
+#[derive(Debug, Default)]
+pub(crate) struct CommitState {
+    under_way: bool,
+    not_before: Option<Instant>,
+}
+
+impl Runner {
+    /// Runs until it is told to stop, finishes what is under way, commits and leaves the group.
+    pub(crate) async fn run(
+        mut self,
+        mut news: mpsc::Receiver<News>,
+        thread: std::thread::JoinHandle<()>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let mut jobs = JoinSet::new();
+        let mut stopping = false;
+        while !(stopping && self.engine.is_idle()) && self.fault.is_none() {
+            let wake = self.advance(&mut jobs);
+            tokio::select! {
+                told = news.recv() => match told {
+                    Some(told) => self.hear(told),
+                    None => self.fault = Some(EsmError::Ended),
+                },
+                Some(done) = jobs.join_next(), if !jobs.is_empty() => {
+                    if let Ok(done) = done {
+                        self.finish(done);
+                    }
+                }
+                () = sleep_until(wake), if wake.is_some() => {}
+                // A handle that was dropped stops the mapping as well.
+                _ = stop.wait_for(|stop| *stop), if !stopping => {
+                    stopping = true;
+                    self.engine.stop();
+                }
+            }
+        }
+        self.leave(news, thread).await;
+    }
+
+    /// Starts what can start; when to look again.
+    fn advance(&mut self, jobs: &mut JoinSet<Done>) -> Option<Instant> {
+        let (actions, wake) = self.engine.next(now());
+        for action in actions {
+            self.begin(action, jobs);
+        }
+        self.answer_revocation();
+        self.regulate();
+        let retry_commit = self.commit();
+        wake.into_iter().chain(retry_commit).min()
+    }
+
+    fn begin(&self, action: Action, jobs: &mut JoinSet<Done>) {
+        match action {
+            Action::Invoke { task, body } => {
+                let (http, uri, timeout) = (self.http.clone(), self.invoke.clone(), self.settings.invoke_timeout());
+                jobs.spawn(async move { Done::Invoked(task, http.invoke(uri, body, timeout).await) });
+            }
+            Action::Deliver { task, records, given_up } => {
+                let deliverer = self.deliverer.clone();
+                jobs.spawn(async move { Done::Delivered(task, deliverer.deliver(&records, &given_up).await) });
+            }
+        }
+    }
+
+    fn finish(&mut self, done: Done) {
+        match done {
+            Done::Invoked(task, exchange) => self.engine.invoked(task, &exchange, now(), fastrand::f64()),
+            Done::Delivered(task, delivered) => {
+                self.engine.delivered(task, delivered.records_taken, delivered.messages_failed);
+            }
+        }
+    }
+
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Polled(polled) => self.engine.polled(polled),
+            News::Assigned(begins) => {
+                self.engine.assign(&begins);
+                self.publish(true);
+            }
+            News::Revoking { partitions, answer } => {
+                self.engine.begin_revoke(&partitions);
+                self.revoking = Some(answer);
+            }
+            News::Committed(result) => self.committed(result),
+            News::Fatal(source) => self.fault = Some(EsmError::Kafka { doing: "polled", source }),
+        }
+    }
+
+    fn committed(&mut self, result: KafkaResult<Vec<(i32, i64)>>) {
+        self.commit.under_way = false;
+        match result {
+            Ok(positions) => {
+                self.engine.committed(&positions);
+                self.publish(false);
+            }
+            Err(error) => self.commit_failed(&error),
+        }
+    }
+
+    fn commit_failed(&mut self, error: &dyn std::fmt::Display) {
+        add(&self.counters.commit_error, 1);
+        tracing::warn!(%error, "the commit failed; these records may be redelivered");
+        self.commit.not_before = clock::now().checked_add(COMMIT_RETRY);
+    }
+
+    /// Once nothing of the revoked partitions is under way, the rebalance goes on.
+    fn answer_revocation(&mut self) {
+        if self.revoking.is_none() {
+            return;
+        }
+        if let Some(uncommitted) = self.engine.finish_revoke()
+            && let Some(answer) = self.revoking.take()
+            && answer.send(uncommitted).is_err()
+        {
+            tracing::warn!("the rebalance did not wait for what is to be committed");
+        }
+        self.publish(false);
+    }
+
+    /// Pauses partitions of which too much waits, and lets them go on.
+    fn regulate(&mut self) {
+        let flow = self.engine.flow();
+        let apply = |partitions: &[i32], pause: bool| {
+            let list = list(&self.settings, partitions.iter().map(|partition| (*partition, 0)))?;
+            if pause { self.consumer.pause(&list) } else { self.consumer.resume(&list) }
+        };
+        for (partitions, pause) in [(flow.pause, true), (flow.resume, false)] {
+            // It fails for a partition that has gone in the meantime, and then it does not matter.
+            if !partitions.is_empty()
+                && let Err(error) = apply(&partitions, pause)
+            {
+                tracing::warn!(%error, ?partitions, pause, "could not regulate the fetching");
+            }
+        }
+    }
+
+    /// Commits what is resolved, unless a commit is under way; when a refused one is due again.
+    fn commit(&mut self) -> Option<Instant> {
+        if self.commit.under_way {
+            return None;
+        }
+        let uncommitted = self.engine.uncommitted();
+        if uncommitted.is_empty() {
+            return None;
+        }
+        if let Some(due) = self.commit.not_before.filter(|due| *due > clock::now()) {
+            return Some(due);
+        }
+        self.commit.not_before = None;
+        let positions = uncommitted.iter().map(|position| (position.partition, position.position));
+        match list(&self.settings, positions).and_then(|list| self.consumer.commit(&list, CommitMode::Async)) {
+            Ok(()) => self.commit.under_way = true,
+            Err(error) => self.commit_failed(&error),
+        }
+        self.commit.not_before
+    }
+
+    fn publish(&self, ready: bool) {
+        let committed = self.engine.positions();
+        self.state.send_modify(|state| {
+            state.ready |= ready;
+            state.committed = committed;
+        });
+    }
+
+    /// The last commit, the last numbers, and out of the group.
+    async fn leave(self, news: mpsc::Receiver<News>, thread: std::thread::JoinHandle<()>) {
+        let Self { engine, consumer, state, counters, settings, fault, .. } = self;
+        // A rebalance that waits gets no answer any more, and a poller that has news nobody who hears it.
+        drop((self.revoking, news));
+        let uncommitted = engine.uncommitted();
+        let committing = Arc::clone(&consumer);
+        let committed = tokio::task::spawn_blocking(move || {
+            if !uncommitted.is_empty() {
+                rebalance::commit(&committing, committing.context(), &uncommitted);
+            }
+        });
+        if let Err(error) = committed.await {
+            tracing::error!(%error, "the last commit did not end");
+        }
+        let mut committed = engine.positions();
+        committed.extend(engine.uncommitted().iter().map(|position| (position.partition, position.position)));
+        let metrics = metrics(&counters, &settings, Arc::clone(&consumer), committed).await;
+        consumer.context().stop.store(true, Ordering::Release);
+        // The thread holds the last reference: dropped there, the consumer leaves the group and waits for it.
+        drop(consumer);
+        if tokio::task::spawn_blocking(move || thread.join().is_err()).await.unwrap_or(true) {
+            tracing::error!("the poller's thread panicked");
+        }
+        state.send_modify(|state| state.ended = Some((metrics, fault.map(Arc::new))));
+    }
+}
+
+/// The counters, and how far the committed positions are behind the partitions' ends.
+pub(crate) async fn metrics(
+    counters: &Counters,
+    settings: &Arc<Settings>,
+    consumer: Arc<EsmConsumer>,
+    committed: BTreeMap<i32, i64>,
+) -> Metrics {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let partitions = committed.len();
+    let topic = settings.topic.clone();
+    // The consumer is moved there: the last reference must not be dropped in async code, where it could not block.
+    let lags = tokio::task::spawn_blocking(move || {
+        // A broker that does not answer once is not asked for the other partitions.
+        let lag = |(partition, committed): (i32, i64)| {
+            let (_, high) = consumer.fetch_watermarks(&topic, partition, TIMEOUT).ok()?;
+            Some(u64::try_from(high.saturating_sub(committed)).unwrap_or(0))
+        };
+        committed.into_iter().map_while(lag).collect::<Vec<u64>>()
+    });
+    let lags = lags.await.unwrap_or_default();
+    let pollers = u64::try_from(settings.pollers.min(partitions.max(1))).unwrap_or(1);
+    Metrics {
+        max_offset_lag: lags.iter().copied().max().unwrap_or(0),
+        sum_offset_lag: lags.iter().sum(),
+        provisioned_pollers: pollers,
+        event_poller_unit: pollers.div_ceil(10),
+        ..counters.snapshot()
+    }
+}
+
+fn now() -> Now {
+    Now { instant: clock::now(), unix_millis: clock::unix_millis() }
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    if let Some(wake) = wake {
+        tokio::time::sleep_until(wake.into()).await;
+    }
+}

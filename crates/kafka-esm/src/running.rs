@@ -1,0 +1,160 @@
+//! Starting a mapping, and the handle to a running one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
+use rdkafka::ClientConfig;
+use rdkafka::producer::FutureProducer;
+use tokio::sync::watch;
+
+use crate::destination::delivery::Deliverer;
+use crate::destination::{Destination, http_uri};
+use crate::emulator::Emulator;
+use crate::engine::Engine;
+use crate::error::EsmError;
+use crate::http::Http;
+use crate::mapping::Mapping;
+use crate::metrics::{Counters, Metrics};
+use crate::poller::{EsmConsumer, Poller};
+use crate::runner::{self, CommitState, Runner, State};
+use crate::settings::Settings;
+
+/// A running mapping. Dropping it stops the mapping too, without waiting for its end.
+#[derive(Debug)]
+pub struct Running {
+    topic: String,
+    group: String,
+    settings: Arc<Settings>,
+    counters: Arc<Counters>,
+    consumer: Weak<EsmConsumer>,
+    state: watch::Receiver<State>,
+    stop: watch::Sender<bool>,
+}
+
+/// Starts a mapping: `client` are librdkafka properties that say how to reach the brokers, `invoke_url` is a complete
+/// Invoke address, such as `http://127.0.0.1:9001/2015-03-31/functions/worker/invocations`.
+///
+/// # Errors
+/// [`EsmError::Refused`] names every value that cannot be; [`EsmError::Kafka`], that the brokers do not answer.
+pub async fn start(
+    mapping: &Mapping,
+    emulator: &Emulator,
+    client: BTreeMap<String, String>,
+    invoke_url: &str,
+) -> Result<Running, EsmError> {
+    let settings = Arc::new(Settings::new(mapping, emulator, &client)?);
+    let invoke = http_uri(invoke_url).map_err(|problem| EsmError::Refused(vec![format!("invoke: {problem}")]))?;
+    let counters = Arc::new(Counters::default());
+    let producer = producer(&settings, &client)?;
+    let (of_poller, of_counters) = (Arc::clone(&settings), Arc::clone(&counters));
+    let started = tokio::task::spawn_blocking(move || Poller::start(&of_poller, &of_counters, &client)).await;
+    let Poller { consumer, news, thread } = started.map_err(|error| EsmError::Thread(error.into()))??;
+    let (state, watched) = watch::channel(State::default());
+    let (stop, stopped) = watch::channel(false);
+    let http = Http::new();
+    let running = Running {
+        topic: settings.topic.clone(),
+        group: settings.group.clone(),
+        settings: Arc::clone(&settings),
+        counters: Arc::clone(&counters),
+        consumer: Arc::downgrade(&consumer),
+        state: watched,
+        stop,
+    };
+    let runner = Runner {
+        engine: Engine::new(Arc::clone(&settings), Arc::clone(&counters)),
+        deliverer: Deliverer { settings: Arc::clone(&settings), http: http.clone(), producer },
+        settings,
+        counters,
+        consumer,
+        http,
+        invoke,
+        state,
+        commit: CommitState::default(),
+        revoking: None,
+        fault: None,
+    };
+    #[expect(clippy::disallowed_methods, reason = "the emulator is no function: nothing freezes its tasks")]
+    tokio::spawn(runner.run(news, thread, stopped));
+    Ok(running)
+}
+
+/// A producer for a destination that is a topic.
+fn producer(settings: &Settings, client: &BTreeMap<String, String>) -> Result<Option<FutureProducer>, EsmError> {
+    let Some(Destination::Kafka { .. }) = &settings.destination else { return Ok(None) };
+    let mut config = ClientConfig::new();
+    config.extend(
+        client.iter().filter(|(name, _)| !is_of_consumers(name)).map(|(name, value)| (name.clone(), value.clone())),
+    );
+    config.set("bootstrap.servers", &settings.bootstrap_servers).set("acks", "all").set("linger.ms", "0");
+    config.create().map(Some).map_err(EsmError::kafka("configured the destination's producer"))
+}
+
+/// Properties that librdkafka would only warn about in a producer.
+fn is_of_consumers(name: &str) -> bool {
+    ["fetch.", "queued.", "session.", "heartbeat.", "auto.offset", "max.poll", "group."]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
+impl Running {
+    /// The topic that is consumed.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The group's id, chosen by the mapping or made for this start.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
+    /// Waits until the mapping has joined its group and knows where every assigned partition begins: from then on a
+    /// record that is written is delivered, even with `LATEST`.
+    ///
+    /// # Errors
+    /// The mapping has ended before.
+    pub async fn ready(&self) -> Result<(), EsmError> {
+        let mut state = self.state.clone();
+        let reached = state.wait_for(|state| state.ready || state.ended.is_some()).await;
+        match reached.map(|state| state.ready) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(EsmError::Ended),
+        }
+    }
+
+    /// The numbers at this moment; the lag is asked of the brokers.
+    pub async fn metrics(&self) -> Metrics {
+        let state = self.state.borrow().clone();
+        match (state.ended, self.consumer.upgrade()) {
+            (Some((metrics, _)), _) => metrics,
+            (None, Some(consumer)) => runner::metrics(&self.counters, &self.settings, consumer, state.committed).await,
+            (None, None) => self.counters.snapshot(),
+        }
+    }
+
+    /// Waits until the mapping has ended, by itself or because it was stopped, and gives its last numbers.
+    ///
+    /// # Errors
+    /// It ended because of a fault; a mapping that was stopped has none.
+    pub async fn ended(&self) -> Result<Metrics, EsmError> {
+        let mut state = self.state.clone();
+        let ended = state.wait_for(|state| state.ended.is_some()).await.ok().and_then(|state| state.ended.clone());
+        match ended {
+            Some((metrics, None)) => Ok(metrics),
+            Some((_, Some(fault))) => Err(Arc::into_inner(fault).unwrap_or(EsmError::Ended)),
+            None => Err(EsmError::Ended),
+        }
+    }
+
+    /// Begins no new invocation, lets the running ones finish within the function's time-out, commits what they
+    /// resolved, leaves the group, and gives the last numbers.
+    ///
+    /// # Errors
+    /// The mapping had ended before because of a fault.
+    pub async fn stop(self) -> Result<Metrics, EsmError> {
+        self.stop.send_replace(true);
+        self.ended().await
+    }
+}

@@ -1,0 +1,408 @@
+//! The mapping with every value checked: what the rest of the crate works with. All that is wrong is refused at once,
+//! each value by its property's name, with what it may be.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kafka_event::Encoder;
+
+use crate::destination::Destination;
+use crate::emulator::{Emulator, Pbr};
+use crate::error::EsmError;
+use crate::filter::Filters;
+use crate::mapping::Mapping;
+
+/// What an invocation's request may weigh: the managed mapping's 6 MB, taken as 6 MiB of JSON.
+pub(crate) const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// A poller's invocations at the same time; documented for the managed poller.
+pub(crate) const INVOKES_PER_POLLER_MAX: usize = 5;
+/// An infinite retry with a destination ends after this many; documented.
+pub(crate) const RETRIES_WITH_DESTINATION: u32 = 10;
+/// A Kafka mapping's function may not run longer, although Lambda allows 15 minutes; documented.
+const FUNCTION_TIMEOUT_SECONDS_MAX: u64 = 14 * 60;
+const WINDOW_DEFAULT: Duration = Duration::from_millis(500);
+const BATCH_SIZE_DEFAULT: i64 = 100;
+const DESTINATION_CHARS_MAX: usize = 350;
+const FILTERS_MAX: usize = 10;
+
+/// Where a group without a commit begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    TrimHorizon,
+    Latest,
+    /// Milliseconds since 1970.
+    AtTimestamp(i64),
+}
+
+/// A mapping that can run.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) function: String,
+    pub(crate) topic: String,
+    /// Joined with commas, as the event has it.
+    pub(crate) bootstrap_servers: String,
+    pub(crate) group: String,
+    pub(crate) start: Start,
+    pub(crate) batch_size: usize,
+    pub(crate) window: Duration,
+    pub(crate) pollers: usize,
+    /// `None`: the response's body is not looked at.
+    pub(crate) pbr: Option<Pbr>,
+    /// `None` is for ever.
+    pub(crate) retries_max: Option<u32>,
+    /// In milliseconds; `None` is any age.
+    pub(crate) record_age_ms_max: Option<i64>,
+    pub(crate) bisect: bool,
+    pub(crate) destination: Option<Destination>,
+    pub(crate) filters: Filters,
+    pub(crate) encoder: Encoder,
+    pub(crate) lenient_errors: bool,
+    pub(crate) time_factor: f64,
+    pub(crate) function_timeout: Duration,
+}
+
+/// Collects what is wrong, so that one start names everything.
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn add(&mut self, problem: impl Into<String>) {
+        self.0.push(problem.into());
+    }
+
+    fn check(&mut self, holds: bool, problem: impl FnOnce() -> String) {
+        if !holds {
+            self.add(problem());
+        }
+    }
+
+    fn range(&mut self, name: &str, value: Option<i64>, default: i64, allowed: std::ops::RangeInclusive<i64>) -> i64 {
+        let value = value.unwrap_or(default);
+        self.check(allowed.contains(&value), || {
+            format!("{name}: {value} is not in {} to {}", allowed.start(), allowed.end())
+        });
+        value
+    }
+}
+
+impl Settings {
+    /// Checks everything; `client` are the librdkafka properties, whose `bootstrap.servers` win.
+    pub(crate) fn new(
+        mapping: &Mapping,
+        emulator: &Emulator,
+        client: &BTreeMap<String, String>,
+    ) -> Result<Self, EsmError> {
+        let mut problems = Problems::default();
+        let provisioned = emulator.provisioned || mapping.provisioned_poller_config.is_some();
+        refuse_the_unsupported(mapping, provisioned, &mut problems);
+        let topic = mapping.topics.first().cloned().unwrap_or_default();
+        problems.check(mapping.topics.len() == 1 && !topic.is_empty(), || {
+            format!("Topics: exactly one topic, not {:?}", mapping.topics)
+        });
+        let destination = destination(mapping, emulator, &topic, provisioned, &mut problems);
+        let settings = Self {
+            function: mapping.function_name.clone().unwrap_or_else(|| "function".to_owned()),
+            bootstrap_servers: bootstrap_servers(mapping, client, &mut problems),
+            group: group(mapping, &mut problems),
+            start: start(mapping, &mut problems),
+            batch_size: to_usize(problems.range("BatchSize", mapping.batch_size, BATCH_SIZE_DEFAULT, 1..=10_000)),
+            window: window(mapping, &mut problems),
+            pollers: pollers(mapping, &mut problems),
+            pbr: partial_batch_response(mapping, emulator, &mut problems),
+            retries_max: retries_max(mapping, destination.is_some(), &mut problems),
+            record_age_ms_max: record_age_ms_max(mapping, &mut problems),
+            bisect: mapping.bisect_batch_on_function_error.unwrap_or(false),
+            filters: filters(mapping, emulator, &mut problems),
+            encoder: emulator.encoder(),
+            lenient_errors: emulator.lenient_errors,
+            time_factor: emulator.time_factor,
+            function_timeout: Duration::from_secs(emulator.function_timeout_seconds),
+            topic,
+            destination,
+        };
+        problems.check(emulator.time_factor.is_finite() && emulator.time_factor > 0.0, || {
+            format!("Emulator.time_factor: {} is not more than 0", emulator.time_factor)
+        });
+        problems.check((1..=FUNCTION_TIMEOUT_SECONDS_MAX).contains(&emulator.function_timeout_seconds), || {
+            let given = emulator.function_timeout_seconds;
+            format!("Emulator.function_timeout_seconds: {given} is not in 1 to {FUNCTION_TIMEOUT_SECONDS_MAX}")
+        });
+        if problems.0.is_empty() { Ok(settings) } else { Err(EsmError::Refused(problems.0)) }
+    }
+
+    /// `topic-partition`, the key of the event's map.
+    pub(crate) fn partition_key(&self, partition: i32) -> String {
+        format!("{}-{partition}", self.topic)
+    }
+
+    /// Which poller owns a partition: only partitions of one poller share a batch.
+    pub(crate) fn poller_of(&self, partition: i32) -> usize {
+        usize::try_from(partition).unwrap_or(0) % self.pollers.max(1)
+    }
+
+    /// How long an invocation may take before it counts as the function's time-out.
+    pub(crate) fn invoke_timeout(&self) -> Duration {
+        self.function_timeout + Duration::from_secs(1)
+    }
+}
+
+fn to_usize(checked: i64) -> usize {
+    usize::try_from(checked).unwrap_or(1)
+}
+
+/// Each setting that needs provisioned mode by name, and what the emulator does not do.
+fn refuse_the_unsupported(mapping: &Mapping, provisioned: bool, problems: &mut Problems) {
+    problems.check(mapping.enabled.unwrap_or(true), || "Enabled: a disabled mapping polls nothing".to_owned());
+    let kafka = mapping.self_managed_kafka_event_source_config.as_ref();
+    problems.check(kafka.is_none_or(|config| config.schema_registry_config.is_none()), || {
+        "SelfManagedKafkaEventSourceConfig.SchemaRegistryConfig: the emulator reads no schema registry".to_owned()
+    });
+    let needs_provisioned = [
+        ("MaximumRetryAttempts", mapping.maximum_retry_attempts.is_some()),
+        ("MaximumRecordAgeInSeconds", mapping.maximum_record_age_in_seconds.is_some()),
+        ("BisectBatchOnFunctionError", mapping.bisect_batch_on_function_error == Some(true)),
+        ("FunctionResponseTypes", !mapping.function_response_types.is_empty()),
+        ("LoggingConfig", mapping.logging_config.is_some()),
+    ];
+    for (name, _) in needs_provisioned.iter().filter(|(_, set)| *set && !provisioned) {
+        problems
+            .add(format!("{name}: needs provisioned mode; add a ProvisionedPollerConfig, or set Emulator.provisioned"));
+    }
+}
+
+fn bootstrap_servers(mapping: &Mapping, client: &BTreeMap<String, String>, problems: &mut Problems) -> String {
+    let endpoints = mapping.self_managed_event_source.as_ref().map(|source| &source.endpoints.kafka_bootstrap_servers);
+    let of_mapping = endpoints.map(|servers| servers.join(",")).filter(|joined| !joined.is_empty());
+    let of_client = client.get("bootstrap.servers").cloned();
+    let servers = of_client.or(of_mapping).unwrap_or_default().replace(' ', "");
+    let address = |server: &str| {
+        server.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    };
+    problems.check(!servers.is_empty() && servers.split(',').all(address), || {
+        format!("SelfManagedEventSource.Endpoints.KafkaBootstrapServers: a list of host:port, not {servers:?}")
+    });
+    servers
+}
+
+/// The managed mapping's group without a chosen id is its own UUID: new with every mapping, which here is every start.
+fn group(mapping: &Mapping, problems: &mut Problems) -> String {
+    let config = mapping.self_managed_kafka_event_source_config.as_ref();
+    let group = config.and_then(|config| config.consumer_group_id.clone()).unwrap_or_else(random_uuid);
+    problems.check((1..=200).contains(&group.chars().count()), || {
+        format!("SelfManagedKafkaEventSourceConfig.ConsumerGroupId: 1 to 200 characters, not {group:?}")
+    });
+    group
+}
+
+/// 16 random bytes in the form of a UUID of version 4.
+pub(crate) fn random_uuid() -> String {
+    let bits = (fastrand::u128(..) & !(0xF << 76) & !(0b11 << 62)) | (0x4 << 76) | (0b10 << 62);
+    let hex = format!("{bits:032x}");
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| hex.get(range).unwrap_or_default().to_owned());
+    parts.join("-")
+}
+
+fn start(mapping: &Mapping, problems: &mut Problems) -> Start {
+    let timestamp = mapping.starting_position_timestamp;
+    let position = mapping.starting_position.as_deref();
+    problems.check(timestamp.is_none() || position == Some("AT_TIMESTAMP"), || {
+        "StartingPositionTimestamp: only with StartingPosition AT_TIMESTAMP".to_owned()
+    });
+    match (position, timestamp) {
+        (Some("TRIM_HORIZON"), _) => Start::TrimHorizon,
+        (Some("LATEST"), _) => Start::Latest,
+        (Some("AT_TIMESTAMP"), Some(seconds)) => {
+            // Through text, since a float does not convert into an integer without a cast.
+            let millis = format!("{:.0}", seconds * 1000.0).parse().ok().filter(|millis| *millis >= 0);
+            problems
+                .check(millis.is_some(), || format!("StartingPositionTimestamp: seconds since 1970, not {seconds}"));
+            Start::AtTimestamp(millis.unwrap_or(0))
+        }
+        (Some("AT_TIMESTAMP"), None) => {
+            problems.add("StartingPositionTimestamp: missing, AT_TIMESTAMP needs it in seconds since 1970");
+            Start::TrimHorizon
+        }
+        (other, _) => {
+            let other = other.unwrap_or("nothing");
+            problems.add(format!("StartingPosition: TRIM_HORIZON, LATEST or AT_TIMESTAMP, not {other}"));
+            Start::TrimHorizon
+        }
+    }
+}
+
+fn window(mapping: &Mapping, problems: &mut Problems) -> Duration {
+    let Some(seconds) = mapping.maximum_batching_window_in_seconds else { return WINDOW_DEFAULT };
+    let seconds = problems.range("MaximumBatchingWindowInSeconds", Some(seconds), 0, 0..=300);
+    Duration::from_secs(seconds.unsigned_abs())
+}
+
+/// The emulator runs as many as the minimum says: what the managed mapping would add under load, and when, is not
+/// documented well enough to be imitated.
+fn pollers(mapping: &Mapping, problems: &mut Problems) -> usize {
+    let config = mapping.provisioned_poller_config.clone().unwrap_or_default();
+    let minimum = problems.range("ProvisionedPollerConfig.MinimumPollers", config.minimum_pollers, 1, 1..=200);
+    let maximum = problems.range("ProvisionedPollerConfig.MaximumPollers", config.maximum_pollers, 200, 1..=2000);
+    problems.check(minimum <= maximum, || {
+        format!("ProvisionedPollerConfig: MinimumPollers {minimum} exceeds MaximumPollers {maximum}")
+    });
+    to_usize(minimum)
+}
+
+fn partial_batch_response(mapping: &Mapping, emulator: &Emulator, problems: &mut Problems) -> Option<Pbr> {
+    match mapping.function_response_types.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => None,
+        ["ReportBatchItemFailures"] => Some(emulator.pbr),
+        ref other => {
+            problems.add(format!("FunctionResponseTypes: [\"ReportBatchItemFailures\"] or nothing, not {other:?}"));
+            None
+        }
+    }
+}
+
+fn retries_max(mapping: &Mapping, has_destination: bool, problems: &mut Problems) -> Option<u32> {
+    match problems.range("MaximumRetryAttempts", mapping.maximum_retry_attempts, -1, -1..=10_000) {
+        -1 if has_destination => Some(RETRIES_WITH_DESTINATION),
+        retries => u32::try_from(retries).ok(),
+    }
+}
+
+fn record_age_ms_max(mapping: &Mapping, problems: &mut Problems) -> Option<i64> {
+    match mapping.maximum_record_age_in_seconds {
+        None | Some(-1) => None,
+        age => Some(problems.range("MaximumRecordAgeInSeconds", age, 60, 60..=604_800).saturating_mul(1000)),
+    }
+}
+
+fn filters(mapping: &Mapping, emulator: &Emulator, problems: &mut Problems) -> Filters {
+    let filters = mapping.filter_criteria.as_ref().map(|criteria| criteria.filters.as_slice()).unwrap_or_default();
+    problems.check(filters.len() <= FILTERS_MAX, || {
+        format!("FilterCriteria.Filters: at most {FILTERS_MAX} filters, not {}", filters.len())
+    });
+    let patterns = filters.iter().map(|filter| filter.pattern.as_str());
+    Filters::parse(patterns, emulator.filter_mismatch).unwrap_or_else(|refused| {
+        problems.0.extend(refused);
+        Filters::default()
+    })
+}
+
+fn destination(
+    mapping: &Mapping,
+    emulator: &Emulator,
+    topic: &str,
+    provisioned: bool,
+    problems: &mut Problems,
+) -> Option<Destination> {
+    let address = mapping.destination_config.as_ref()?.on_failure.destination.as_str();
+    let name = "DestinationConfig.OnFailure.Destination";
+    problems.check(address.chars().count() <= DESTINATION_CHARS_MAX, || {
+        format!("{name}: at most {DESTINATION_CHARS_MAX} characters, not {}", address.chars().count())
+    });
+    let destination = Destination::parse(address, &emulator.destinations);
+    if let Ok(Destination::Kafka { topic: target }) = &destination {
+        problems.check(provisioned, || {
+            format!(
+                "{name}: {address} needs provisioned mode; add a ProvisionedPollerConfig, or set Emulator.provisioned"
+            )
+        });
+        problems.check(target != topic, || format!("{name}: {address} is the source topic itself"));
+    }
+    destination.map_err(|problem| problems.add(format!("{name}: {problem}"))).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn settings(changes: Value) -> Result<Settings, EsmError> {
+        let mut file = json!({"Topics": ["t"], "StartingPosition": "TRIM_HORIZON",
+            "SelfManagedEventSource": {"Endpoints": {"KafkaBootstrapServers": ["a:1", "b:2"]}}});
+        for (key, value) in changes.as_object().unwrap() {
+            file[key] = value.clone();
+        }
+        let (mapping, emulator) = Mapping::from_value(file).unwrap();
+        Settings::new(&mapping, &emulator, &BTreeMap::new())
+    }
+
+    fn problems(changes: Value) -> Vec<String> {
+        match settings(changes) {
+            Err(EsmError::Refused(problems)) => problems,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_the_managed_mappings() {
+        let settings = settings(json!({})).unwrap();
+        assert_eq!((settings.batch_size, settings.window, settings.pollers), (100, Duration::from_millis(500), 1));
+        assert_eq!((settings.retries_max, settings.record_age_ms_max, settings.bisect), (None, None, false));
+        assert_eq!(settings.bootstrap_servers, "a:1,b:2");
+        assert_eq!(settings.group.len(), 36, "a UUID: {}", settings.group);
+    }
+
+    #[test]
+    fn every_impossible_value_is_named_at_once() {
+        let found = problems(json!({"BatchSize": 0, "MaximumBatchingWindowInSeconds": 301, "Topics": ["a", "b"],
+            "StartingPosition": "NOW", "SelfManagedEventSource": {"Endpoints": {"KafkaBootstrapServers": ["a"]}},
+            "Emulator": {"time_factor": 0.0, "function_timeout_seconds": 841, "provisioned": true},
+            "FunctionResponseTypes": ["All"], "MaximumRetryAttempts": 10_001, "MaximumRecordAgeInSeconds": 59}));
+        let named = [
+            "BatchSize",
+            "MaximumBatchingWindowInSeconds",
+            "Topics",
+            "StartingPosition",
+            "KafkaBootstrapServers",
+            "time_factor",
+            "function_timeout_seconds",
+            "FunctionResponseTypes",
+            "MaximumRetryAttempts",
+            "MaximumRecordAgeInSeconds",
+        ];
+        for name in named {
+            assert!(found.iter().any(|problem| problem.contains(name)), "{name} in {found:?}");
+        }
+        assert_eq!(found.len(), named.len(), "{found:?}");
+    }
+
+    #[test]
+    fn c56_what_needs_provisioned_mode_is_refused_without_it_each_by_name() {
+        let settings_of_provisioned = json!({"MaximumRetryAttempts": 1, "MaximumRecordAgeInSeconds": 60,
+            "BisectBatchOnFunctionError": true, "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "DestinationConfig": {"OnFailure": {"Destination": "kafka://dlq"}}, "LoggingConfig": {}});
+        let found = problems(settings_of_provisioned.clone());
+        assert_eq!(found.len(), 6, "{found:?}");
+        let mut provisioned = settings_of_provisioned;
+        provisioned["ProvisionedPollerConfig"] = json!({"MinimumPollers": 2, "MaximumPollers": 2});
+        assert_eq!(settings(provisioned).unwrap().pollers, 2);
+        let arn = "arn:aws:sqs:us-east-1:123456789012:q";
+        let alone = json!({"DestinationConfig": {"OnFailure": {"Destination": arn}},
+            "Emulator": {"destinations": {arn: "http://127.0.0.1:1/"}}});
+        assert_eq!(settings(alone).unwrap().retries_max, Some(RETRIES_WITH_DESTINATION));
+    }
+
+    #[test]
+    fn a_start_at_a_time_needs_the_time_in_seconds() {
+        let at = json!({"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": 1_795_143_600});
+        assert_eq!(settings(at).unwrap().start, Start::AtTimestamp(1_795_143_600_000));
+        assert!(problems(json!({"StartingPosition": "AT_TIMESTAMP"}))[0].contains("StartingPositionTimestamp"));
+        assert!(problems(json!({"StartingPositionTimestamp": 5}))[0].contains("only with"));
+        let before = json!({"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": -5});
+        assert!(problems(before)[0].contains("-5"));
+    }
+
+    #[test]
+    fn c42_a_destination_topic_must_not_be_the_source() {
+        let own =
+            json!({"ProvisionedPollerConfig": {}, "DestinationConfig": {"OnFailure": {"Destination": "kafka://t"}}});
+        assert!(problems(own)[0].contains("source topic"));
+    }
+
+    #[test]
+    fn a_random_group_has_the_form_of_a_uuid() {
+        let uuid = random_uuid();
+        let lengths: Vec<_> = uuid.split('-').map(str::len).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12]);
+        assert_eq!(uuid.as_bytes()[14], b'4');
+        assert!(b"89ab".contains(&uuid.as_bytes()[19]), "{uuid}");
+    }
+}
