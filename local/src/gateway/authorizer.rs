@@ -146,3 +146,175 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+    use serde_json::json;
+
+    use super::*;
+    use crate::keys::{AUDIENCE, ISSUER, Keys};
+
+    const NOW: i64 = 1_795_143_600;
+
+    struct Fixture {
+        authorizer: Authorizer,
+        signing: jsonwebtoken::EncodingKey,
+        kid: String,
+        _directory: tempfile::TempDir,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let keys = Keys::load_or_make(directory.path()).unwrap();
+            let pem = std::fs::read(directory.path().join("development-key.pem")).unwrap();
+            let kid = keys.kid().to_owned();
+            let authorizer = Authorizer::new(ISSUER, [AUDIENCE.to_owned()], [(kid.clone(), keys.public())]);
+            let signing = jsonwebtoken::EncodingKey::from_rsa_pem(&pem).unwrap();
+            Self { authorizer, signing, kid, _directory: directory }
+        }
+
+        /// A token with the usual claims, but for these; null takes one away.
+        fn token(&self, other: Value) -> String {
+            let mut claims = json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "iat": NOW, "exp": NOW + 60 });
+            for (name, value) in other.as_object().unwrap() {
+                match value {
+                    Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+                    value => claims[name] = value.clone(),
+                }
+            }
+            let header =
+                jsonwebtoken::Header { kid: Some(self.kid.clone()), ..jsonwebtoken::Header::new(Algorithm::RS256) };
+            jsonwebtoken::encode(&header, &claims, &self.signing).unwrap()
+        }
+
+        fn authorize(&self, header: &str) -> Result<Claims, Refusal> {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_str(header).unwrap());
+            self.authorizer.authorize(&headers, NOW)
+        }
+    }
+
+    #[test]
+    fn a_good_token_passes_with_or_without_the_word_bearer() {
+        let fixture = Fixture::new();
+        let token = fixture.token(json!({}));
+        for header in [token.clone(), format!("Bearer {token}"), format!("bearer  {token} ")] {
+            assert_eq!(fixture.authorize(&header).unwrap()["sub"], "ann", "{header}");
+        }
+    }
+
+    #[test]
+    fn every_claim_is_handed_on_as_text() {
+        let fixture = Fixture::new();
+        let token =
+            fixture.token(json!({ "groups": ["a", "b"], "admin": true, "level": 3, "scope": "x y", "deep": {"a": 1} }));
+        let claims = fixture.authorize(&token).unwrap();
+        let pairs: Vec<_> = claims.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(
+            pairs.join("; "),
+            format!(
+                r#"admin=true; aud={AUDIENCE}; deep={{"a":1}}; exp={}; groups=[a b]; iat={NOW}; iss={ISSUER}; level=3; scope=x y; sub=ann"#,
+                NOW + 60
+            )
+        );
+    }
+
+    #[test]
+    fn a_token_that_breaks_one_rule_is_refused_for_that() {
+        let fixture = Fixture::new();
+        for (claims, why) in [
+            (json!({ "iss": "https://elsewhere" }), "the token does not have a valid issuer"),
+            (json!({ "iss": null }), "the token does not have a valid issuer"),
+            (json!({ "iss": [ISSUER] }), "the token does not have a valid issuer"),
+            (json!({ "aud": "elsewhere" }), "the token does not have a valid audience"),
+            (json!({ "aud": null }), "the token does not have a valid audience"),
+            (json!({ "aud": "elsewhere", "client_id": AUDIENCE }), "the token does not have a valid audience"),
+            (json!({ "aud": 7 }), "the token does not have a valid audience"),
+            (json!({ "exp": null }), "the token does not have an expiration time"),
+            (json!({ "exp": NOW }), "the token has expired"),
+            (json!({ "exp": "soon" }), "the token has a time that is no number"),
+            (json!({ "nbf": NOW + 1 }), "the token is not valid yet"),
+            (json!({ "iat": NOW + 1 }), "the token was issued in the future"),
+        ] {
+            assert_eq!(fixture.authorize(&fixture.token(claims.clone())), Err(Refusal::Invalid(why)), "{claims}");
+        }
+    }
+
+    #[test]
+    fn what_the_rules_allow_passes() {
+        let fixture = Fixture::new();
+        for claims in [
+            json!({ "aud": ["elsewhere", AUDIENCE] }),
+            json!({ "aud": null, "client_id": AUDIENCE }),
+            json!({ "exp": NOW + 1 }),
+            json!({ "exp": 1_795_143_601.9 }),
+            json!({ "nbf": NOW, "iat": NOW }),
+            json!({ "iat": null, "sub": null }),
+        ] {
+            assert!(fixture.authorize(&fixture.token(claims.clone())).is_ok(), "{claims}");
+        }
+    }
+
+    #[test]
+    fn only_a_signature_of_a_known_key_counts() {
+        let fixture = Fixture::new();
+        let claims = json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "exp": NOW + 60 });
+        let rs256 = jsonwebtoken::Header::new(Algorithm::RS256);
+        let with_kid = |kid: Option<&str>| jsonwebtoken::Header { kid: kid.map(str::to_owned), ..rs256.clone() };
+        let unknown = Refusal::Invalid("the token has an unknown key");
+        for kid in [None, Some("other"), Some("")] {
+            let token = jsonwebtoken::encode(&with_kid(kid), &claims, &fixture.signing).unwrap();
+            assert_eq!(fixture.authorize(&token), Err(unknown), "{kid:?}");
+        }
+        // The public key as a secret of HS256, the classic.
+        let hs256 =
+            jsonwebtoken::Header { kid: Some(fixture.kid.clone()), ..jsonwebtoken::Header::new(Algorithm::HS256) };
+        let forged = jsonwebtoken::encode(&hs256, &claims, &jsonwebtoken::EncodingKey::from_secret(b"public")).unwrap();
+        assert_eq!(fixture.authorize(&forged), Err(Refusal::Invalid("the token is not signed with RS256")));
+        let rs512 =
+            jsonwebtoken::Header { kid: Some(fixture.kid.clone()), ..jsonwebtoken::Header::new(Algorithm::RS512) };
+        let other = jsonwebtoken::encode(&rs512, &claims, &fixture.signing).unwrap();
+        assert_eq!(fixture.authorize(&other), Err(Refusal::Invalid("the token is not signed with RS256")));
+        let token = fixture.token(json!({}));
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let swapped: String = signature.chars().rev().collect();
+        assert!(matches!(fixture.authorize(&format!("{signed}.{swapped}")), Err(Refusal::Invalid(_))));
+        let (_, others_signature) = fixture.authorizer_token_parts();
+        assert_eq!(
+            fixture.authorize(&format!("{signed}.{others_signature}")),
+            Err(Refusal::Invalid("signature verification failed"))
+        );
+    }
+
+    impl Fixture {
+        fn authorizer_token_parts(&self) -> (String, String) {
+            let token = self.token(json!({ "sub": "bob" }));
+            let (signed, signature) = token.rsplit_once('.').unwrap();
+            (signed.to_owned(), signature.to_owned())
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused_as_such() {
+        let fixture = Fixture::new();
+        let malformed = Err(Refusal::Invalid("the token is malformed"));
+        for header in ["x", "a.b.c", "..", "Bearer a.b", "Basic dXNlcjpwYXNz", "eyJhbGciOiJub25lIn0.e30."] {
+            assert!(matches!(fixture.authorize(header), Err(Refusal::Invalid(_))), "{header}");
+        }
+        assert_eq!(fixture.authorize("a.b.c"), malformed);
+        for header in ["", "Bearer", "bearer  "] {
+            assert_eq!(fixture.authorize(header), Err(Refusal::Missing), "{header:?}");
+        }
+        assert_eq!(fixture.authorizer.authorize(&HeaderMap::new(), NOW), Err(Refusal::Missing));
+        let mut twice = HeaderMap::new();
+        for _ in 0..2 {
+            twice.append(AUTHORIZATION, HeaderValue::from_str(&fixture.token(json!({}))).unwrap());
+        }
+        assert_eq!(fixture.authorizer.authorize(&twice, NOW), Err(Refusal::Missing), "which of them would count?");
+        let mut binary = HeaderMap::new();
+        binary.insert(AUTHORIZATION, HeaderValue::from_bytes(b"Bearer \xff").unwrap());
+        assert_eq!(fixture.authorizer.authorize(&binary, NOW), malformed);
+    }
+}

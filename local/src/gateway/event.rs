@@ -230,3 +230,138 @@ fn common_log_time(now: Duration) -> String {
     let (hour, minute, second) = time.to_hms();
     format!("{:02}/{month}/{:04}:{hour:02}:{minute:02}:{second:02} +0000", time.day(), time.year())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::gateway::routes::{Route, Routes};
+
+    fn event_of(request: hyper::Request<&[u8]>, claims: Option<Claims>) -> Value {
+        let route = |key: &str| Route { key: key.into(), function: "f".into(), authorized: false };
+        let routes = Routes::new(vec![route("POST /coupons/{couponId}/issues"), route("$default")]).unwrap();
+        let (parts, body) = request.into_parts();
+        let found = routes.find(&parts.method, parts.uri.path()).unwrap();
+        let request = Request {
+            parts: &parts,
+            body,
+            peer: ([127, 0, 0, 1], 5000).into(),
+            request_id: "JKJaXmPLvHcESHA=",
+            trace_id: "Root=1-5759e988-bd862e3fe1be46a994272793",
+            now: Duration::from_millis(1_583_348_638_390),
+            found: &found,
+            claims,
+        };
+        serde_json::from_slice(&event(request).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_event_has_the_shape_that_amazon_documents() {
+        let request = hyper::Request::post("/coupons/spring%2Dsale/issues?b=1&a=x%20y&a=z+&c")
+            .header("Host", "id.execute-api.us-east-1.amazonaws.com:8080")
+            .header("User-Agent", "agent")
+            .header("Content-Type", "application/json; charset=utf-8")
+            .header("X-Several", "1")
+            .header("X-Several", "2")
+            .header("Cookie", "one=1; two=2")
+            .header("Cookie", "three=3")
+            .body(b"{}".as_slice())
+            .unwrap();
+        let claims = Claims::from([("sub".to_owned(), "ann".to_owned()), ("exp".to_owned(), "7".to_owned())]);
+        assert_eq!(
+            event_of(request, Some(claims)),
+            json!({
+                "version": "2.0",
+                "routeKey": "POST /coupons/{couponId}/issues",
+                "rawPath": "/coupons/spring-sale/issues",
+                "rawQueryString": "b=1&a=x%20y&a=z+&c",
+                "cookies": ["one=1", "two=2", "three=3"],
+                "headers": {
+                    "host": "id.execute-api.us-east-1.amazonaws.com:8080",
+                    "user-agent": "agent",
+                    "content-type": "application/json; charset=utf-8",
+                    "x-several": "1,2",
+                    "x-forwarded-for": "127.0.0.1",
+                    "x-forwarded-port": "8080",
+                    "x-forwarded-proto": "http",
+                    "x-amzn-trace-id": "Root=1-5759e988-bd862e3fe1be46a994272793",
+                },
+                "queryStringParameters": { "a": "x y,z ", "b": "1", "c": "" },
+                "requestContext": {
+                    "accountId": "123456789012",
+                    "apiId": "local",
+                    "authorizer": { "jwt": { "claims": { "sub": "ann", "exp": "7" }, "scopes": null } },
+                    "domainName": "id.execute-api.us-east-1.amazonaws.com",
+                    "domainPrefix": "id",
+                    "http": {
+                        "method": "POST",
+                        "path": "/coupons/spring-sale/issues",
+                        "protocol": "HTTP/1.1",
+                        "sourceIp": "127.0.0.1",
+                        "userAgent": "agent",
+                    },
+                    "requestId": "JKJaXmPLvHcESHA=",
+                    "routeKey": "POST /coupons/{couponId}/issues",
+                    "stage": "$default",
+                    "time": "04/Mar/2020:19:03:58 +0000",
+                    "timeEpoch": 1_583_348_638_390_u64,
+                },
+                "body": "{}",
+                "pathParameters": { "couponId": "spring-sale" },
+                "isBase64Encoded": false,
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_absent_is_left_out() {
+        let event = event_of(hyper::Request::get("/nowhere").body(b"".as_slice()).unwrap(), None);
+        for name in ["cookies", "queryStringParameters", "pathParameters", "body"] {
+            assert_eq!(event.get(name), None, "{name}");
+        }
+        assert_eq!(event["routeKey"], "$default");
+        assert_eq!(event["rawQueryString"], "");
+        assert_eq!(event["requestContext"].get("authorizer"), None);
+        assert_eq!(event["isBase64Encoded"], false);
+    }
+
+    #[test]
+    fn only_text_goes_as_text() {
+        for (content_type, body, expected) in [
+            (Some("application/json"), b"{}".as_slice(), ("{}", false)),
+            (Some("text/plain"), "쿠폰".as_bytes(), ("쿠폰", false)),
+            (Some("application/problem+json"), b"{}", ("{}", false)),
+            (None, b"plain", ("plain", false)),
+            (Some("application/json"), b"\xff", ("/w==", true)),
+            (Some("application/octet-stream"), b"hi", ("aGk=", true)),
+            (Some("application/x-www-form-urlencoded"), b"a=1", ("YT0x", true)),
+        ] {
+            let mut request = hyper::Request::post("/");
+            if let Some(content_type) = content_type {
+                request = request.header(CONTENT_TYPE, content_type);
+            }
+            let event = event_of(request.body(body).unwrap(), None);
+            let found = (event["body"].as_str().unwrap(), event["isBase64Encoded"].as_bool().unwrap());
+            assert_eq!(found, expected, "{content_type:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_a_client_sends_becomes_text() {
+        let request = hyper::Request::get("/%ff%00/%zz?%=%ff&&=&%41")
+            .header("X-Latin", HeaderValue::from_bytes(b"caf\xe9").unwrap())
+            .header("X-Utf8", HeaderValue::from_bytes("쿠폰".as_bytes()).unwrap())
+            .header(COOKIE, HeaderValue::from_bytes(b";; \xe9 ;").unwrap())
+            .header(HOST, HeaderValue::from_bytes(b"\xff:x").unwrap())
+            .body(b"".as_slice())
+            .unwrap();
+        let event = event_of(request, None);
+        assert_eq!(event["rawPath"], "/\u{fffd}\0/%zz");
+        assert_eq!(event["headers"]["x-latin"], "café");
+        assert_eq!(event["headers"]["x-utf8"], "쿠폰");
+        assert_eq!(event["cookies"], json!(["é"]));
+        assert_eq!(event["queryStringParameters"], json!({ "%": "\u{fffd}", "": "", "A": "" }));
+        assert_eq!(event["requestContext"]["domainName"], "localhost");
+    }
+}

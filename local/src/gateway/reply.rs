@@ -146,3 +146,113 @@ pub(super) fn own(status: StatusCode) -> Response<Full<Bytes>> {
     };
     json(status, format!(r#"{{"message":"{message}"}}"#))
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+    use serde_json::json;
+
+    use super::*;
+
+    fn shown(answer: &str) -> Result<(u16, Vec<String>, Vec<u8>), Malformed> {
+        let (parts, body) = respond(answer.as_bytes())?.into_parts();
+        let headers = parts.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let body = runtime.block_on(body.collect()).unwrap().to_bytes().to_vec();
+        Ok((parts.status.as_u16(), headers.collect(), body))
+    }
+
+    #[test]
+    fn an_answer_without_a_status_is_the_body() {
+        for (answer, body) in [
+            (r#""Hello from Lambda!""#, "Hello from Lambda!"),
+            (r#" { "message" : "Hi" } "#, r#" { "message" : "Hi" } "#),
+            (r#"{"errorMessage":"not an error by itself"}"#, r#"{"errorMessage":"not an error by itself"}"#),
+            ("[1,2]", "[1,2]"),
+            ("null", "null"),
+            ("7", "7"),
+        ] {
+            let shown = shown(answer).unwrap();
+            assert_eq!(
+                shown,
+                (200, vec!["content-type: application/json".to_owned()], body.as_bytes().to_vec()),
+                "{answer}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_with_a_status_says_everything() {
+        let answer = json!({
+            "statusCode": 201,
+            "headers": { "Location": "/coupons/a", "X-Number": 7, "X-Flag": true, "content-length": "999", "Connection": "close" },
+            "multiValueHeaders": { "x-several": ["a", "b"] },
+            "cookies": ["a=1; Secure", "b=2"],
+            "body": "aGk=",
+            "isBase64Encoded": true,
+        });
+        let (status, mut headers, body) = shown(&answer.to_string()).unwrap();
+        headers.sort();
+        assert_eq!(status, 201);
+        assert_eq!(body, b"hi");
+        assert_eq!(
+            headers,
+            [
+                "content-type: text/plain;charset=utf-8",
+                "location: /coupons/a",
+                "set-cookie: a=1; Secure",
+                "set-cookie: b=2",
+                "x-flag: true",
+                "x-number: 7",
+                "x-several: a",
+                "x-several: b",
+            ]
+        );
+        assert_eq!(shown(r#"{"statusCode":"404"}"#).unwrap().0, 404);
+        assert_eq!(shown(r#"{"statusCode":204,"body":"none"}"#).unwrap(), (204, vec![], vec![]));
+        assert_eq!(shown(r#"{"statusCode":200,"body":null,"headers":null,"isBase64Encoded":null}"#).unwrap().2, b"");
+    }
+
+    #[test]
+    fn a_malformed_answer_is_none_at_all() {
+        for answer in [
+            "",
+            "{",
+            "Hello",
+            r#"{"statusCode":99}"#,
+            r#"{"statusCode":101}"#,
+            r#"{"statusCode":600}"#,
+            r#"{"statusCode":2e2}"#,
+            r#"{"statusCode":"OK"}"#,
+            r#"{"statusCode":{}}"#,
+            r#"{"statusCode":200,"body":{"a":1}}"#,
+            r#"{"statusCode":200,"body":"?","isBase64Encoded":true}"#,
+            r#"{"statusCode":200,"headers":[]}"#,
+            r#"{"statusCode":200,"headers":{"a b":"c"}}"#,
+            r#"{"statusCode":200,"headers":{"a":"b\r\nset-cookie: c"}}"#,
+            r#"{"statusCode":200,"headers":{"a":{}}}"#,
+            r#"{"statusCode":200,"cookies":"a=1"}"#,
+            r#"{"statusCode":200,"cookies":["a\nb"]}"#,
+        ] {
+            assert!(matches!(shown(answer), Err(Malformed::Answer(_))), "{answer}");
+        }
+        let error = r#"{"errorType":"Runtime.ExitError","errorMessage":"exit status 1"}"#;
+        assert_eq!(shown(error), Err(Malformed::FunctionError), "as `cargo lambda watch` hands it on");
+    }
+
+    #[test]
+    fn the_gateways_own_answers_are_worded_as_amazons() {
+        for (status, body) in [
+            (401, r#"{"message":"Unauthorized"}"#),
+            (404, r#"{"message":"Not Found"}"#),
+            (413, r#"{"message":"Request Entity Too Large"}"#),
+            (431, r#"{"message":"Request Header Fields Too Large"}"#),
+            (500, r#"{"message":"Internal Server Error"}"#),
+            (503, r#"{"message":"Service Unavailable"}"#),
+        ] {
+            let response = own(StatusCode::from_u16(status).unwrap());
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            assert_eq!(runtime.block_on(response.into_body().collect()).unwrap().to_bytes(), body);
+        }
+    }
+}
