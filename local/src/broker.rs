@@ -4,34 +4,20 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::types::RDKafkaErrorCode;
+use kafka::{Admin, Connection, LogError, NewTopicSpec, Reader, TopicCreation};
 
 use crate::embedded::Embedded;
 use crate::process::{Program, Spawner};
 use crate::settings::Topic;
 
-/// How long a broker may take for one answer while the sandbox starts.
-const ANSWER_MAX: Duration = Duration::from_secs(10);
-/// Copies of a record on a real cluster that has as many brokers.
-const REPLICATION: usize = 3;
-
-/// Starts the embedded broker.
-///
-/// # Errors
-/// It does not become ready.
-pub async fn start(spawner: Spawner, binary: &Path, place: Place<'_>) -> anyhow::Result<Embedded> {
-    let mut program = Program::new("broker", binary);
-    program.args = vec!["--port".into(), place.port.to_string().into(), "--data".into(), place.data.into()];
-    program.args.extend(["--advertised-port".into(), place.advertised_port.to_string().into()]);
-    Embedded::start(spawner, program).await
-}
+/// How long a new topic may take to be there for everybody.
+const TOPIC_MAX: Duration = Duration::from_secs(20);
+const TOPIC_POLL: Duration = Duration::from_millis(50);
+/// Copies of a record: as many as the cluster thinks right, for a sandbox's may have one broker or three.
+const CLUSTERS_OWN: i32 = -1;
 
 /// Where the embedded broker is to be.
 #[derive(Debug, Clone, Copy)]
@@ -44,117 +30,70 @@ pub struct Place<'a> {
     pub data: &'a Path,
 }
 
-/// A cluster, by the properties that reach it.
-#[derive(Debug, Clone)]
-pub struct Cluster {
-    client: ClientConfig,
+/// Starts the embedded broker.
+///
+/// # Errors
+/// It does not become ready.
+pub async fn start(spawner: Spawner, binary: &Path, place: Place<'_>) -> anyhow::Result<Embedded> {
+    let mut program = Program::new("broker", binary);
+    program.args = vec!["--port".into(), place.port.to_string().into(), "--data".into(), place.data.into()];
+    program.args.extend(["--advertised-port".into(), place.advertised_port.to_string().into()]);
+    Embedded::start(spawner, program).await
 }
 
-impl Cluster {
-    /// A cluster at `host:port,…`, with further librdkafka properties.
-    #[must_use]
-    pub fn new(bootstrap_servers: &str, properties: &BTreeMap<String, String>) -> Self {
-        let mut client = ClientConfig::new();
-        client.extend(properties.clone());
-        client.set("bootstrap.servers", bootstrap_servers);
-        Self { client }
-    }
-
-    /// Makes the topics that do not exist, and waits until each can be written to. One that exists is left as it is,
-    /// but for a warning when it has another number of partitions.
-    ///
-    /// # Errors
-    /// The cluster does not answer, or refuses.
-    pub async fn ensure(&self, topics: &[&Topic]) -> anyhow::Result<()> {
-        let admin: AdminClient<DefaultClientContext> = self.client.create()?;
-        let brokers = self.brokers().await?;
-        let copies = if brokers >= REPLICATION { REPLICATION } else { 1 };
-        let replication = i32::try_from(copies)?;
-        let new: Vec<_> = topics.iter().map(|topic| new_topic(topic, replication)).collect();
-        let options = AdminOptions::new().operation_timeout(Some(ANSWER_MAX)).request_timeout(Some(ANSWER_MAX));
-        for made in admin.create_topics(&new, &options).await.context("the broker makes no topics")? {
-            match made {
-                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((topic, code)) => bail!("topic {topic} cannot be made: {code}"),
-            }
-        }
-        for topic in topics {
-            self.writable(topic).await?;
-        }
-        Ok(())
-    }
-
-    /// The end of each partition of a topic: the offset that its next record gets.
-    ///
-    /// # Errors
-    /// The cluster does not answer.
-    pub async fn ends(&self, topic: &str) -> anyhow::Result<BTreeMap<i32, i64>> {
-        let topic = topic.to_owned();
-        self.ask(move |consumer| {
-            let mut ends = BTreeMap::new();
-            for partition in partitions(consumer, &topic)? {
-                let (_, end) = consumer.fetch_watermarks(&topic, partition, ANSWER_MAX)?;
-                ends.insert(partition, end);
-            }
-            Ok(ends)
-        })
-        .await
-    }
-
-    async fn brokers(&self) -> anyhow::Result<usize> {
-        let servers = self.client.get("bootstrap.servers").unwrap_or_default().to_owned();
-        self.ask(move |consumer| {
-            let metadata = consumer.fetch_metadata(None, ANSWER_MAX);
-            let metadata = metadata
-                .with_context(|| format!("no Kafka broker answers at {servers} within {} s", ANSWER_MAX.as_secs()))?;
-            Ok(metadata.brokers().len())
-        })
-        .await
-    }
-
-    /// Waits until every partition of a topic has a leader.
-    async fn writable(&self, topic: &Topic) -> anyhow::Result<()> {
-        let name = topic.name.clone();
-        let wait = async {
-            loop {
-                let asked = name.clone();
-                let found = self.ask(move |consumer| partitions(consumer, &asked)).await?;
-                if !found.is_empty() {
-                    return anyhow::Ok(found.len());
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let waited = tokio::time::timeout(ANSWER_MAX, wait).await;
-        let found = waited.map_err(|_elapsed| anyhow::anyhow!("topic {} does not come up", topic.name))??;
-        if i32::try_from(found) != Ok(topic.partitions) {
+/// Makes the topics that do not exist, and waits until each can be read. One that exists is left as it is, but for a
+/// warning when it has another number of partitions.
+///
+/// # Errors
+/// The cluster does not answer, or refuses.
+pub async fn ensure(connection: &Connection, topics: &[&Topic]) -> anyhow::Result<()> {
+    let admin = Admin::new(connection)?;
+    for topic in topics {
+        let made = admin.create(&spec(topic)).await?;
+        let found = ends(connection, &topic.name).await?.len();
+        if made == TopicCreation::Exists && i32::try_from(found) != Ok(topic.partitions) {
             tracing::warn!(topic = topic.name, found, expected = topic.partitions, "another number of partitions");
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// librdkafka's questions block, so they get a thread that may.
-    async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&BaseConsumer) -> anyhow::Result<T> + Send + 'static,
-    ) -> anyhow::Result<T> {
-        let client = self.client.clone();
-        tokio::task::spawn_blocking(move || question(&client.create()?)).await?
+fn spec(topic: &Topic) -> NewTopicSpec {
+    NewTopicSpec {
+        name: topic.name.clone(),
+        partitions: topic.partitions,
+        replication: CLUSTERS_OWN,
+        config: topic.configuration.iter().cloned().collect(),
     }
 }
 
-/// The partitions of a topic, none unless each has a leader.
-fn partitions(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<Vec<i32>> {
-    let metadata = consumer.fetch_metadata(Some(topic), ANSWER_MAX)?;
-    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(Vec::new()) };
-    let all_led = found.error().is_none() && found.partitions().iter().all(|partition| partition.leader() >= 0);
-    Ok(if all_led { found.partitions().iter().map(|partition| partition.id()).collect() } else { Vec::new() })
+/// The end of each partition of a topic: the offset that its next record gets. Waits for a topic that was made a moment
+/// ago and has no leader yet.
+///
+/// # Errors
+/// The cluster does not answer, or the topic does not come up.
+pub async fn ends(connection: &Connection, topic: &str) -> anyhow::Result<BTreeMap<i32, i64>> {
+    let reader = Reader::new(connection)?;
+    let start = Instant::now();
+    loop {
+        match reader.spans(topic).await {
+            Ok(spans) => return Ok(spans.into_iter().map(|span| (span.partition, span.end)).collect()),
+            Err(LogError::UnknownTopic(_) | LogError::Unavailable(_)) if start.elapsed() < TOPIC_MAX => {}
+            Err(error) => return Err(error).with_context(|| format!("topic {topic}")),
+        }
+        tokio::time::sleep(TOPIC_POLL).await;
+    }
 }
 
-fn new_topic(topic: &Topic, replication: i32) -> NewTopic<'_> {
-    let mut new = NewTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(replication));
-    for (name, value) in &topic.configuration {
-        new = new.set(name, value);
+/// The properties of a cluster: those of a librdkafka configuration file, if any, at these addresses.
+///
+/// # Errors
+/// The file cannot be read, or has a line that is no property.
+pub fn connection(bootstrap_servers: &str, config: Option<&Path>) -> anyhow::Result<Connection> {
+    let Some(path) = config else { return Ok(Connection::plaintext(bootstrap_servers)) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("--kafka-config {}", path.display()))?;
+    match Connection::from_properties(&text, Some(bootstrap_servers)) {
+        Ok(connection) => Ok(connection),
+        Err(error) => bail!("--kafka-config {}: {error}", path.display()),
     }
-    if replication > 1 { new.set("min.insync.replicas", "2") } else { new }
 }

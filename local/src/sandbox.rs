@@ -2,39 +2,53 @@
 //! value. Used by `up`, `demo`, `load` and the tests.
 //!
 //! Two sandboxes share nothing: each has its own ports, broker, tables and data unless it is pointed at somebody's.
-//! What is deployed is `settings.rs`; how a single part starts is in the file of its name.
+//! What is deployed is `settings.rs`; the start of the parts is `starting.rs`.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context;
 use serde::Serialize;
+use tokio::sync::RwLock;
 
-use crate::broker::{self, Cluster};
-use crate::cli::{Part, UpOptions};
+use crate::cli::UpOptions;
 use crate::data::DataDir;
-use crate::dynamodb;
 use crate::embedded::{Embedded, Order};
-use crate::parts::{self, Parts};
-use crate::ports::Ports;
-use crate::process::Spawner;
+use crate::faults::{FaultServer, Targets};
+use crate::gateway::Gateway;
+use crate::secrets::SecretsManager;
 use crate::settings::Settings;
+use crate::starting::Starting;
+
+/// How long the invocations that run may hold an end up.
+const MAPPING_STOP_MAX: Duration = Duration::from_secs(3);
 
 /// Where the parts of a sandbox are; its JSON is the ready line of `up`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Addresses {
+    /// The API's URL.
+    pub api: String,
     /// The bootstrap servers, `host:port,…`.
     pub kafka: String,
     /// DynamoDB's URL.
     pub dynamodb: String,
+    /// The Lambda host's URL.
+    pub functions: String,
+    /// Where faults are asked for, if they were wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub faults: Option<String>,
 }
 
 /// A running sandbox. Dropped, its children are killed; [`Sandbox::stop`] ends them in good order.
+///
+/// Fields are dropped in this order: what asks before what is asked, and the data last.
 #[derive(Debug)]
 pub struct Sandbox {
     addresses: Addresses,
-    broker: Option<Embedded>,
-    dynamodb: Option<Embedded>,
-    // The last field: fields are dropped in order, and the data go when nobody writes to them any more.
+    gateway: Gateway,
+    mapping: kafka_esm::Running,
+    faults: Option<FaultServer>,
+    targets: Targets,
+    _secrets: Option<SecretsManager>,
     _data: DataDir,
 }
 
@@ -44,16 +58,30 @@ impl Sandbox {
     /// # Errors
     /// A build or a start that fails, a taken port; [`crate::cli::Refused`] when tables and log do not belong together.
     pub async fn start(options: &UpOptions, settings: &Settings) -> anyhow::Result<Self> {
-        let data = DataDir::open(options.parts.data.as_deref())?;
-        let built = Parts::build(&needed(options, settings)).await?;
-        let ports = Ports::choose(options.port).await?;
-        let starting = Starting { options, settings, data: &data, built: &built, ports, spawner: Spawner::start()? };
-        let (broker, dynamodb) = tokio::try_join!(starting.log(), starting.tables())?;
-        let addresses = Addresses { kafka: broker.address, dynamodb: dynamodb.address };
-        let topic = &settings.topics.request.name;
-        let ends = broker.client.ends(topic).await?;
-        dynamodb::belongs_to(&dynamodb.client, &settings.tables.coupons, topic, &ends).await?;
-        Ok(Self { addresses, broker: broker.part, dynamodb: dynamodb.part, _data: data })
+        let starting = Starting::prepare(options, settings).await?;
+        let (log, tables) = tokio::try_join!(starting.log(), starting.tables())?;
+        starting.check(&log, &tables).await?;
+        let secrets = starting.secrets(&log).await?;
+        let functions = starting.functions(&log, &tables, secrets.as_ref()).await?;
+        let (gateway, mapping) = tokio::try_join!(starting.gateway(&functions), starting.mapping(&log, &functions))?;
+        let functions_address = functions.address.clone();
+        let targets = Targets {
+            broker: log.part,
+            delay: log.delay,
+            dynamodb: tables.part,
+            calls: tables.calls,
+            functions: functions.names(settings),
+            host: Arc::new(RwLock::new(functions.host)),
+        };
+        let faults = if options.faults { Some(starting.faults(targets.clone()).await?) } else { None };
+        let addresses = Addresses {
+            api: format!("http://{}", gateway.address()),
+            kafka: log.address,
+            dynamodb: tables.address,
+            functions: functions_address,
+            faults: faults.as_ref().map(FaultServer::url),
+        };
+        Ok(Self { addresses, gateway, mapping, faults, targets, _secrets: secrets, _data: starting.data })
     }
 
     /// Where its parts are.
@@ -62,77 +90,26 @@ impl Sandbox {
         &self.addresses
     }
 
-    /// Ends every part, those that are fed before those that feed on them.
+    /// Ends every part: those that ask before those that are asked. No child is left afterwards.
     ///
     /// # Errors
-    /// None of them is an orphan afterwards; what did not end in good order is said.
+    /// A part that did not end in good order.
     pub async fn stop(self) -> anyhow::Result<()> {
-        for part in [self.broker, self.dynamodb].into_iter().flatten() {
-            part.order(Order::Stop).await?;
+        drop(self.faults);
+        self.gateway.stop().await;
+        // The mapping waits for the invocations that run, as long as the function may take; nobody who ends a sandbox
+        // does, and what is not committed is redelivered.
+        drop(tokio::time::timeout(MAPPING_STOP_MAX, self.mapping.stop()).await);
+        if let Some(host) = self.targets.host.write().await.take() {
+            host.stop().await;
         }
-        Ok(())
-    }
-}
-
-/// The binaries that these options need.
-fn needed<'a>(options: &UpOptions, settings: &'a Settings) -> Vec<&'a str> {
-    let embedded = |part: &Part, binary: &'a str| (*part == Part::Embedded).then_some(binary);
-    [
-        embedded(&options.parts.broker, parts::BROKER),
-        embedded(&options.parts.dynamodb, parts::DYNAMODB),
-        embedded(&options.parts.functions, &settings.api.name),
-        embedded(&options.parts.functions, &settings.worker.name),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-/// What the start of each part needs to know.
-struct Starting<'a> {
-    options: &'a UpOptions,
-    settings: &'a Settings,
-    data: &'a DataDir,
-    built: &'a Parts,
-    ports: Ports,
-    spawner: Spawner,
-}
-
-/// A part that is ready: where it is, a client for it, and its process if it is ours.
-struct Started<C> {
-    address: String,
-    client: C,
-    part: Option<Embedded>,
-}
-
-impl Starting<'_> {
-    async fn log(&self) -> anyhow::Result<Started<Cluster>> {
-        let (address, part) = match &self.options.parts.broker {
-            Part::External(address) => (address.clone(), None),
-            Part::Embedded => {
-                let port = self.ports.kafka;
-                let place = broker::Place { port, advertised_port: port, data: &self.data.broker() };
-                let part = broker::start(self.spawner.clone(), self.built.path(parts::BROKER)?, place).await?;
-                (format!("127.0.0.1:{port}"), Some(part))
+        let stop = |part: Option<Embedded>| async move {
+            match part {
+                Some(part) => part.order(Order::Stop).await,
+                None => Ok(()),
             }
         };
-        let client = Cluster::new(&address, &BTreeMap::new());
-        client.ensure(&self.settings.topics.all()).await.with_context(|| format!("Kafka at {address}"))?;
-        Ok(Started { address, client, part })
-    }
-
-    async fn tables(&self) -> anyhow::Result<Started<aws_sdk_dynamodb::Client>> {
-        let (address, part) = match &self.options.parts.dynamodb {
-            Part::External(url) => (url.clone(), None),
-            Part::Embedded => {
-                let (port, data) = (self.ports.dynamodb, self.data.dynamodb());
-                let binary = self.built.path(parts::DYNAMODB)?;
-                let part = dynamodb::start(self.spawner.clone(), binary, port, &data).await?;
-                (format!("http://127.0.0.1:{port}"), Some(part))
-            }
-        };
-        let client = dynamodb::client(&address).await;
-        dynamodb::ensure(&client, &self.settings.tables).await.with_context(|| format!("DynamoDB at {address}"))?;
-        Ok(Started { address, client, part })
+        let (broker, dynamodb) = tokio::join!(stop(self.targets.broker), stop(self.targets.dynamodb));
+        broker.and(dynamodb)
     }
 }

@@ -6,8 +6,10 @@
 
 use std::time::Duration;
 
+use kafka_esm::{KafkaEventSourceConfig, Mapping, ProvisionedPollerConfig};
+
 /// Everything that is deployed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// The HTTP function.
     pub api: Function,
@@ -84,19 +86,6 @@ pub struct Topic {
     pub configuration: Vec<(String, String)>,
 }
 
-/// The event source mapping, as far as it differs from what AWS gives by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mapping {
-    /// The consumer group; explicit, so that a mapping made anew goes on where the old one stopped.
-    pub group: String,
-    /// The most records of one invocation.
-    pub batch_size: u32,
-    /// How long a batch is collected; 0: whatever is there.
-    pub window: Duration,
-    /// Pollers, at least and at most; equal, so that nothing rebalances.
-    pub pollers: u32,
-}
-
 /// What only the start of a deployment knows, for the placeholders in the functions' variables.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Parameters {
@@ -116,14 +105,9 @@ impl Default for Settings {
     fn default() -> Self {
         let tables = TableNames { coupons: "coupons".into(), user_coupons: "user-coupons".into() };
         let topics = topics();
-        Self {
-            api: api(&tables, &topics),
-            worker: worker(&tables, &topics),
-            routes: routes(),
-            tables,
-            topics,
-            mapping: mapping(),
-        }
+        let (api, worker) = (api(&tables, &topics), worker(&tables, &topics));
+        let mapping = mapping(&worker, &topics);
+        Self { api, worker, routes: routes(), tables, topics, mapping }
     }
 }
 
@@ -215,9 +199,32 @@ fn routes() -> Vec<Route> {
     ]
 }
 
-fn mapping() -> Mapping {
-    Mapping { group: "issue-worker".into(), batch_size: 1000, window: Duration::ZERO, pollers: 1 }
+/// Provisioned, since on-demand pollers take minutes to grow; window 0, so that a lone request is decided at once. Every
+/// property that could skip a record is left at its default, which skips none.
+fn mapping(worker: &Function, topics: &Topics) -> Mapping {
+    let pollers = ProvisionedPollerConfig {
+        minimum_pollers: Some(POLLERS),
+        maximum_pollers: Some(POLLERS),
+        poller_group_name: None,
+    };
+    Mapping {
+        function_name: Some(worker.name.clone()),
+        topics: vec![topics.request.name.clone()],
+        starting_position: Some("TRIM_HORIZON".into()),
+        batch_size: Some(1000),
+        maximum_batching_window_in_seconds: Some(0),
+        self_managed_kafka_event_source_config: Some(KafkaEventSourceConfig {
+            consumer_group_id: Some(worker.name.clone()),
+            schema_registry_config: None,
+        }),
+        provisioned_poller_config: Some(pollers),
+        ..Mapping::default()
+    }
 }
+
+/// At least as many as at most, so that nothing rebalances; two of them run ten invocations at a time, one for each
+/// partition.
+const POLLERS: i64 = 2;
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

@@ -72,6 +72,12 @@ impl Connection {
         self.properties.get(name).map(String::as_str)
     }
 
+    /// All properties as given, by librdkafka's names, for a client that is not this crate's.
+    #[must_use]
+    pub fn properties(&self) -> &BTreeMap<String, String> {
+        &self.properties
+    }
+
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
         self.properties.insert(name.to_owned(), value.into());
     }

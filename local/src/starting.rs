@@ -1,0 +1,228 @@
+//! How each part of a sandbox starts, and what it waits for until it counts as ready. Nothing of this is left once the
+//! sandbox runs.
+//!
+//! The order, and what runs side by side, is `sandbox.rs`'s.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use kafka::Connection;
+use tokio::net::TcpListener;
+
+use crate::cli::{Part, UpOptions};
+use crate::data::DataDir;
+use crate::delay_proxy::DelayProxy;
+use crate::embedded::Embedded;
+use crate::fault_proxy::FaultProxy;
+use crate::faults::{FaultServer, Targets};
+use crate::gateway::{Authorizer, Gateway, GatewaySettings, Route};
+use crate::keys::{AUDIENCE, ISSUER, Keys};
+use crate::lambda::{FunctionSpec, LambdaHost};
+use crate::parts::{self, Parts};
+use crate::ports::{self, Ports};
+use crate::process::Spawner;
+use crate::secrets::{Login, SecretsManager};
+use crate::settings::{Function, Settings};
+use crate::{broker, dynamodb};
+
+/// How long joining the group may take. A sandbox that was killed is still a member of it until its session ends (45 s
+/// by librdkafka's default), and a newcomer may have to wait for that.
+const MAPPING_MAX: Duration = Duration::from_secs(90);
+
+/// What the start of each part needs to know.
+pub(crate) struct Starting<'a> {
+    options: &'a UpOptions,
+    settings: &'a Settings,
+    built: Parts,
+    ports: Ports,
+    spawner: Spawner,
+    /// Taken over by the sandbox.
+    pub(crate) data: DataDir,
+}
+
+/// The log, ready to be produced to.
+pub(crate) struct Log {
+    pub(crate) address: String,
+    pub(crate) part: Option<Embedded>,
+    pub(crate) delay: Option<Arc<DelayProxy>>,
+    connection: Connection,
+    login: Login,
+}
+
+/// The tables, ready to be written to.
+pub(crate) struct Tables {
+    pub(crate) address: String,
+    pub(crate) part: Option<Embedded>,
+    pub(crate) calls: Option<Arc<FaultProxy>>,
+    client: aws_sdk_dynamodb::Client,
+}
+
+/// The functions, ready to be invoked.
+pub(crate) struct Functions {
+    pub(crate) address: String,
+    pub(crate) host: Option<LambdaHost>,
+}
+
+impl Functions {
+    /// The names of those that are ours to harm.
+    pub(crate) fn names(&self, settings: &Settings) -> Vec<String> {
+        match self.host {
+            Some(_) => vec![settings.api.name.clone(), settings.worker.name.clone()],
+            None => Vec::new(),
+        }
+    }
+}
+
+impl<'a> Starting<'a> {
+    /// What comes before any part: the data, the builds, the ports.
+    pub(crate) async fn prepare(options: &'a UpOptions, settings: &'a Settings) -> anyhow::Result<Self> {
+        let data = DataDir::open(options.parts.data.as_deref())?;
+        let built = Parts::build(&needed(options, settings)).await?;
+        // After the builds, which may take minutes, in which a port that was free is taken.
+        let ports = Ports::choose(options.port).await?;
+        Ok(Self { options, settings, built, ports, spawner: Spawner::start()?, data })
+    }
+
+    pub(crate) async fn log(&self) -> anyhow::Result<Log> {
+        let (address, part, delay) = match &self.options.parts.broker {
+            Part::External(address) => (address.clone(), None, None),
+            Part::Embedded => {
+                let advertised_port = self.ports.kafka;
+                let port = if self.options.faults { ports::internal()? } else { advertised_port };
+                let data = self.data.broker();
+                let place = broker::Place { port, advertised_port, data: &data };
+                let part = broker::start(self.spawner.clone(), self.built.path(parts::BROKER)?, place).await?;
+                let delay = match self.options.faults {
+                    true => Some(Arc::new(DelayProxy::start(listen(advertised_port).await?, port))),
+                    false => None,
+                };
+                (format!("127.0.0.1:{advertised_port}"), Some(part), delay)
+            }
+        };
+        let connection = broker::connection(&address, self.options.parts.kafka_config.as_deref())?;
+        let login = Login::new(&address, &connection)?;
+        let ensured = broker::ensure(&connection, &self.settings.topics.all()).await;
+        ensured.with_context(|| format!("no Kafka to use at {address}"))?;
+        Ok(Log { address, part, delay, connection, login })
+    }
+
+    pub(crate) async fn tables(&self) -> anyhow::Result<Tables> {
+        let (mut address, part) = match &self.options.parts.dynamodb {
+            Part::External(url) => (url.trim_end_matches('/').to_owned(), None),
+            Part::Embedded => {
+                let port = if self.options.faults { ports::internal()? } else { self.ports.dynamodb };
+                let (binary, data) = (self.built.path(parts::DYNAMODB)?, self.data.dynamodb());
+                let part = dynamodb::start(self.spawner.clone(), binary, port, &data).await?;
+                (format!("http://127.0.0.1:{port}"), Some(part))
+            }
+        };
+        let client = dynamodb::client(&address).await;
+        let ensured = dynamodb::ensure(&client, &self.settings.tables).await;
+        ensured.with_context(|| format!("no DynamoDB to use at {address}"))?;
+        let mut calls = None;
+        if self.options.faults {
+            let proxy = FaultProxy::start(listen(self.ports.dynamodb).await?, &address)?;
+            address = format!("http://{}", proxy.address());
+            calls = Some(Arc::new(proxy));
+        }
+        Ok(Tables { address, part, calls, client })
+    }
+
+    /// Whether tables and log belong together.
+    pub(crate) async fn check(&self, log: &Log, tables: &Tables) -> anyhow::Result<()> {
+        let topic = &self.settings.topics.request.name;
+        let ends = broker::ends(&log.connection, topic).await?;
+        dynamodb::belongs_to(&tables.client, &self.settings.tables.coupons, topic, &ends).await
+    }
+
+    /// A Secrets Manager for our own host; somebody else's host has its own.
+    pub(crate) async fn secrets(&self, log: &Log) -> anyhow::Result<Option<SecretsManager>> {
+        match self.options.parts.functions {
+            Part::Embedded => SecretsManager::start(&log.login).await.map(Some),
+            Part::External(_) => Ok(None),
+        }
+    }
+
+    pub(crate) async fn functions(
+        &self,
+        log: &Log,
+        tables: &Tables,
+        secrets: Option<&SecretsManager>,
+    ) -> anyhow::Result<Functions> {
+        if let Part::External(url) = &self.options.parts.functions {
+            return Ok(Functions { address: url.trim_end_matches('/').to_owned(), host: None });
+        }
+        let mut aws = dynamodb::sdk_variables(&tables.address);
+        aws.extend(secrets.map(|secrets| ("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), secrets.url())));
+        let specs = [&self.settings.api, &self.settings.worker]
+            .map(|function| self.function(function, log, &aws))
+            .into_iter()
+            .collect::<anyhow::Result<_>>()?;
+        let host = LambdaHost::start(listen(self.ports.functions).await?, specs, &self.spawner)?;
+        Ok(Functions { address: format!("http://{}", host.address()), host: Some(host) })
+    }
+
+    fn function(&self, function: &Function, log: &Log, aws: &[(String, String)]) -> anyhow::Result<FunctionSpec> {
+        let mut spec = FunctionSpec::new(&function.name, self.built.path(&function.name)?, function.timeout);
+        spec.variables = function.environment(&log.login.parameters).into_iter().chain(aws.iter().cloned()).collect();
+        spec.memory_mb = function.memory_mb;
+        spec.environments = usize::from(self.options.parts.environments);
+        Ok(spec)
+    }
+
+    pub(crate) async fn gateway(&self, functions: &Functions) -> anyhow::Result<Gateway> {
+        let keys = Keys::of_checkout()?;
+        let authorizer = Authorizer::new(ISSUER, [AUDIENCE.to_owned()], [(keys.kid().to_owned(), keys.public())]);
+        let function = &self.settings.api.name;
+        let route = |route: &crate::settings::Route| Route {
+            key: route.key.clone(),
+            function: function.clone(),
+            authorized: route.authorized,
+        };
+        let routes = self.settings.routes.iter().map(route).collect();
+        let settings = GatewaySettings { routes, host: functions.address.clone(), authorizer };
+        Gateway::start(listen(self.ports.api).await?, settings)
+    }
+
+    /// The mapping, a member of its group.
+    pub(crate) async fn mapping(&self, log: &Log, functions: &Functions) -> anyhow::Result<kafka_esm::Running> {
+        let worker = &self.settings.worker;
+        let emulator = kafka_esm::Emulator {
+            function_timeout_seconds: worker.timeout.as_secs(),
+            ..kafka_esm::Emulator::default()
+        };
+        let invoke = format!("{}/2015-03-31/functions/{}/invocations", functions.address, worker.name);
+        let client = log.connection.properties().clone();
+        let running = kafka_esm::start(&self.settings.mapping, &emulator, client, &invoke).await?;
+        match tokio::time::timeout(MAPPING_MAX, running.ready()).await {
+            Ok(ready) => ready?,
+            Err(_) => bail!("the mapping is no member of its group after {} s", MAPPING_MAX.as_secs()),
+        }
+        Ok(running)
+    }
+
+    pub(crate) async fn faults(&self, targets: Targets) -> anyhow::Result<FaultServer> {
+        FaultServer::start(listen(self.ports.faults).await?, targets)
+    }
+}
+
+/// The binaries that these options need.
+fn needed<'a>(options: &UpOptions, settings: &'a Settings) -> Vec<&'a str> {
+    let embedded = |part: &Part, binary: &'a str| (*part == Part::Embedded).then_some(binary);
+    [
+        embedded(&options.parts.broker, parts::BROKER),
+        embedded(&options.parts.dynamodb, parts::DYNAMODB),
+        embedded(&options.parts.functions, &settings.api.name),
+        embedded(&options.parts.functions, &settings.worker.name),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+async fn listen(port: u16) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    listener.with_context(|| format!("port {port} was taken meanwhile; try again, or give another --port"))
+}
