@@ -7,9 +7,12 @@ pub mod api;
 pub mod command;
 pub mod decisions;
 pub mod figures;
+pub mod measure;
 pub mod people;
 pub mod rush;
 pub mod shown;
+#[cfg(test)]
+mod tests;
 pub mod written;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,6 +22,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command, UpOptions};
 
 pub use command::LoadOptions;
+pub use measure::MeasureOptions;
 
 /// A sandbox on free ports, everything embedded: what `cargo local up --port 0` starts.
 ///

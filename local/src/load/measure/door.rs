@@ -1,0 +1,164 @@
+//! The door: accepting and refusing against a handler that does nothing, on the same host and gateway, and one accepted
+//! request by itself against what it consists of.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use hyper::StatusCode;
+use kafka::{Connection, Log, Producer, ProducerSettings, Record};
+use tokio::task::JoinSet;
+
+use super::{AT_LEAST, AT_MOST, Measure, MeasureOptions};
+use crate::load::api::Api;
+use crate::load::figures::Latencies;
+use crate::load::fresh_id;
+use crate::load::people::admin;
+use crate::load::rush::Person;
+use crate::sandbox::Sandbox;
+use crate::settings::Settings;
+
+/// As many as there are environments: more would measure the queue in front of them.
+const CLIENTS: usize = 16;
+/// Requests one after the other, for a latency without any queue.
+const SINGLE: usize = 300;
+/// How long a cached head may be wrong about the end of the stock.
+const SETTLED: Duration = Duration::from_secs(20);
+
+/// The two doors and who knocks.
+pub(super) struct Door<'a> {
+    pub(super) ours: &'a Sandbox,
+    pub(super) bare: Api,
+    pub(super) people: &'a [Person],
+    pub(super) options: &'a MeasureOptions,
+}
+
+/// Answers a second, and how long each took.
+struct Knocked {
+    rate: f64,
+    latencies: Latencies,
+}
+
+impl Door<'_> {
+    pub(super) async fn measure(&self) -> anyhow::Result<Vec<Measure>> {
+        let api = Api::new(&self.ours.addresses().api)?;
+        let count = usize::try_from(self.options.requests)?;
+        let sold_out = self.sold_out(&api).await?;
+        let (mut accepting, mut refusing, mut single) = (Vec::new(), Vec::new(), Vec::new());
+        // The first turn warms environments and connections up, and does not count.
+        for turn in 0..=self.options.turns {
+            let coupon = self.coupon(&api, 1_000_000).await?;
+            let accepted = self.knock(&api, &coupon, StatusCode::ACCEPTED, (CLIENTS, count)).await?.rate;
+            let empty = self.knock(&self.bare, &coupon, StatusCode::ACCEPTED, (CLIENTS, count)).await?.rate;
+            let refused = self.knock(&api, &sold_out, StatusCode::GONE, (CLIENTS, count)).await?.rate;
+            let (one, alone) = self.alone(&api).await?;
+            if turn > 0 {
+                accepting.push((accepted, empty));
+                refusing.push((refused, empty));
+                single.push((one, alone));
+            }
+        }
+        let per_second = "requests/s";
+        Ok(vec![
+            Measure::of("accepting, against an empty handler", (AT_LEAST, 0.5), per_second, &accepting),
+            Measure::of("refusing when sold out, against an empty handler", (AT_LEAST, 0.9), per_second, &refusing),
+            Measure::of(
+                "one accepted request, against a bare acknowledged produce and an empty handler",
+                (AT_MOST, 1.5),
+                "ms p50",
+                &single,
+            ),
+        ])
+    }
+
+    /// The median of one accepted request, and of what it consists of: a produce and an empty handler.
+    async fn alone(&self, api: &Api) -> anyhow::Result<(f64, f64)> {
+        let coupon = self.coupon(api, 1_000_000).await?;
+        let accepted = self.knock(api, &coupon, StatusCode::ACCEPTED, (1, SINGLE)).await?;
+        let empty = self.knock(&self.bare, &coupon, StatusCode::ACCEPTED, (1, SINGLE)).await?;
+        let produced = self.produce(&coupon).await?;
+        let p50 = |latencies: &Latencies| latencies.percentile_ms(50.0);
+        Ok((p50(&accepted.latencies), p50(&empty.latencies) + p50(&produced)))
+    }
+
+    /// Acknowledged produces of a request's size, one after the other, into the result topic: nobody decides there.
+    async fn produce(&self, coupon: &str) -> anyhow::Result<Latencies> {
+        let connection = Connection::plaintext(&self.ours.addresses().kafka);
+        let producer = Producer::new(&connection, ProducerSettings::default())?;
+        let record = Record {
+            topic: Settings::default().topics.result.name,
+            key: Some(coupon.to_owned().into()),
+            value: Some(vec![b'x'; 120].into()),
+            ..Record::default()
+        };
+        let mut latencies = Latencies::new()?;
+        for _ in 0..SINGLE {
+            let start = Instant::now();
+            producer.produce(record.clone()).await?;
+            latencies.record(start.elapsed());
+        }
+        Ok(latencies)
+    }
+
+    async fn coupon(&self, api: &Api, stock: u64) -> anyhow::Result<String> {
+        let id = fresh_id("measure");
+        api.create(&id, "Measure", stock, &admin()?).await?;
+        Ok(id)
+    }
+
+    /// A coupon of which every environment knows that it is sold out.
+    async fn sold_out(&self, api: &Api) -> anyhow::Result<String> {
+        let coupon = self.coupon(api, 1).await?;
+        let end = Instant::now() + SETTLED;
+        let mut refused_in_a_row = 0;
+        for person in self.people.iter().cycle() {
+            let answer = api.issue(&coupon, &person.token).await?;
+            refused_in_a_row = if answer.status == StatusCode::GONE { refused_in_a_row + 1 } else { 0 };
+            if refused_in_a_row == 10 * CLIENTS {
+                return Ok(coupon);
+            }
+            if Instant::now() > end {
+                bail!("a coupon is not sold out after {} s: {}", SETTLED.as_secs(), answer.shown());
+            }
+        }
+        bail!("nobody asks");
+    }
+
+    /// So many requests by so many clients, each expected to be answered this way.
+    async fn knock(
+        &self,
+        api: &Api,
+        coupon: &str,
+        expected: StatusCode,
+        (clients, count): (usize, usize),
+    ) -> anyhow::Result<Knocked> {
+        let next = Arc::new(AtomicUsize::new(0));
+        let tokens: Arc<[_]> = self.people.iter().map(|person| person.token.clone()).collect();
+        let start = Instant::now();
+        let mut knocking = JoinSet::new();
+        for _ in 0..clients {
+            let (api, coupon, tokens, next) = (api.clone(), coupon.to_owned(), Arc::clone(&tokens), Arc::clone(&next));
+            knocking.spawn(async move {
+                let mut taken = Vec::new();
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let token = tokens.get(index % tokens.len().max(1)).filter(|_| index < count);
+                    let Some(token) = token else { return anyhow::Ok(taken) };
+                    let start = Instant::now();
+                    let answer = api.issue(&coupon, token).await?;
+                    taken.push(start.elapsed());
+                    if answer.status != expected {
+                        bail!("{expected} was expected, not {}", answer.shown());
+                    }
+                }
+            });
+        }
+        let mut latencies = Latencies::new()?;
+        while let Some(taken) = knocking.join_next().await {
+            taken??.into_iter().for_each(|latency| latencies.record(latency));
+        }
+        let answered = f64::from(u32::try_from(latencies.count())?);
+        Ok(Knocked { rate: answered / start.elapsed().as_secs_f64(), latencies })
+    }
+}
