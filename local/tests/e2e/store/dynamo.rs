@@ -33,7 +33,7 @@ async fn binary() -> PathBuf {
 pub(crate) struct Dynamo {
     url: String,
     client: Client,
-    _engine: Embedded,
+    engine: Embedded,
     _data: tempfile::TempDir,
 }
 
@@ -47,7 +47,7 @@ impl Dynamo {
         let client = patient(&dynamodb::client(&url).await);
         let tables = TableNames { coupons: COUPONS.into(), user_coupons: USER_COUPONS.into() };
         dynamodb::ensure(&client, &tables).await.unwrap();
-        Self { url, client, _engine: engine, _data: data }
+        Self { url, client, engine, _data: data }
     }
 
     /// A store whose attempts may take long: what it is asked is not about time, and the machine may be busy.
@@ -57,6 +57,16 @@ impl Dynamo {
 
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The engine's process, to be frozen or killed.
+    pub(crate) fn engine(&self) -> &Embedded {
+        &self.engine
+    }
+
+    /// The store as the functions have it: attempts end after their second.
+    pub(crate) async fn hasty_store(&self) -> DynamoStore {
+        store(dynamodb::client(&self.url).await)
     }
 
     /// A proxy in front, without a fault, with dice of this seed.

@@ -22,7 +22,7 @@ fn requests(head: &Head, users: impl IntoIterator<Item = UserId>) -> Vec<Entry> 
     (first..).zip(users).map(entry).collect()
 }
 
-fn chunk(head: &Head, users: impl IntoIterator<Item = UserId>) -> Chunk {
+pub(crate) fn chunk(head: &Head, users: impl IntoIterator<Item = UserId>) -> Chunk {
     decide(head, &requests(head, users), |_| false).chunks.pop().unwrap()
 }
 

@@ -5,3 +5,4 @@ mod contract;
 mod cost;
 mod dynamo;
 mod faults;
+mod outage;
