@@ -3,13 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use saphyr::{LoadableYamlNode as _, Yaml};
 use serde_json::Value;
 
-use crate::tree::{Source, report, shouted};
+use crate::{
+    tree::{Source, report, shouted},
+    yaml,
+};
 
 const PROBLEMS: &str = "functions/issue-api/src/problem.rs";
-const OPENAPI: &str = "events/openapi.yaml";
+/// The API as a file.
+pub(crate) const OPENAPI: &str = "events/openapi.yaml";
 
 /// A code's status and title in the function.
 fn problems() -> BTreeMap<String, (u64, String)> {
@@ -27,26 +30,8 @@ fn problems() -> BTreeMap<String, (u64, String)> {
     problems
 }
 
-/// YAML as JSON; keys are texts.
-fn json(yaml: &Yaml<'_>) -> Value {
-    if let Some(text) = yaml.as_str() {
-        text.into()
-    } else if let Some(number) = yaml.as_integer() {
-        number.into()
-    } else if let Some(truth) = yaml.as_bool() {
-        truth.into()
-    } else if let Some(items) = yaml.as_sequence() {
-        items.iter().map(json).collect()
-    } else if let Some(members) = yaml.as_mapping() {
-        let text = |key: &Yaml<'_>| key.as_str().map(str::to_owned).unwrap_or_default();
-        members.iter().map(|(key, value)| (text(key), json(value))).collect::<serde_json::Map<_, _>>().into()
-    } else {
-        Value::Null
-    }
-}
-
-fn openapi() -> Value {
-    json(&Yaml::load_from_str(&Source::at(OPENAPI).text).unwrap()[0])
+pub(crate) fn openapi() -> Value {
+    yaml::load(OPENAPI)
 }
 
 /// What a `$ref` into the same file leads to, or the value itself.

@@ -10,6 +10,10 @@ mod dependencies;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod tree;
+#[cfg(test)]
+mod yaml;

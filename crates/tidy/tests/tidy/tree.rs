@@ -80,12 +80,7 @@ pub(crate) fn report(rule: &str, faults: &[String]) {
 
 /// Whether `word` stands in `line` as a whole identifier.
 pub(crate) fn has_word(line: &str, word: &str) -> bool {
-    let is_part = |character: char| character.is_alphanumeric() || character == '_';
-    line.match_indices(word).any(|(at, _word)| {
-        let before = line[..at].chars().next_back();
-        let after = line[at + word.len()..].chars().next();
-        !before.is_some_and(is_part) && !after.is_some_and(is_part)
-    })
+    line.split(|one: char| !one.is_alphanumeric() && one != '_').any(|one| one == word)
 }
 
 /// The texts within double quotes in a line that hold capitals, digits and `_` alone.
