@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::audit::{self, AuditOptions};
+use crate::demo::{self, DemoOptions};
+use crate::load::{self, LoadOptions, MeasureOptions};
 use crate::token::{self, TokenOptions};
 use crate::{process, up};
 
@@ -46,6 +48,16 @@ pub enum Command {
     Up(UpOptions),
     /// Print a token for each user, one a line, that every sandbox of this checkout accepts
     Token(TokenOptions),
+    /// See all of it at work: a rush for a few coupons, who won, how fast it was, and whether it was fair
+    ///
+    /// Starts a sandbox of its own and ends it. Exit 0 only if everybody got an outcome and no invariant is violated.
+    Demo(DemoOptions),
+    /// Let people ask for a coupon, at a rate or so many at a time, and print the figures
+    ///
+    /// Exit 1 when somebody got no answer or no outcome.
+    Load(LoadOptions),
+    /// Measure what the functions cost, as ratios to the bare parts beside them
+    Measure(MeasureOptions),
     /// Replay the log and hold tables, results and answers against it
     ///
     /// Exit 0 when nothing is violated, 1 with the offending records when something is, 3 when it cannot be checked.
@@ -160,6 +172,9 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(options) => up::run(&options).await,
         Command::Token(options) => token::run(options),
+        Command::Demo(options) => demo::run(&options).await,
+        Command::Load(options) => load::command::run(&options).await,
+        Command::Measure(options) => load::measure::run(&options).await,
         Command::Audit(options) => audit::command::run(&options).await,
         Command::Exec(options) => Err(process::become_program(&options)),
     }
