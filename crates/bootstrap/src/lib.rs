@@ -9,6 +9,20 @@ pub use log::{BrokerAway, ConnectedLog};
 pub use secrets::SecretsError;
 pub use variables::{VariableError, Variables};
 
+use std::{fmt::Display, process::ExitCode};
+
+/// The exit code of a function whose serving ended; a failure is written into the log by one line.
+#[must_use]
+pub fn exit_code<E: Display>(function: &str, served: Result<(), E>) -> ExitCode {
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{function} cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

@@ -1,7 +1,7 @@
 //! The log that a function produces to: connected at init, tried once, and connected anew with the secret read again
 //! when the broker refuses the login, as it does after a rotation.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
 use kafka::{Config, Delivery, Log, LogError, Producer, ProducerSettings, Record};
@@ -20,8 +20,14 @@ pub enum BrokerAway {
     IsLogged,
 }
 
-/// A producer with the way back to its secret.
-pub struct ConnectedLog {
+/// Lambda gives an environment about 500 ms between SIGTERM and SIGKILL.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(400);
+
+/// A producer with the way back to its secret. Clones share it.
+#[derive(Clone)]
+pub struct ConnectedLog(Arc<Connected>);
+
+struct Connected {
     producer: Producer,
     config: Config,
     sdk: SdkConfig,
@@ -31,7 +37,7 @@ pub struct ConnectedLog {
 
 impl std::fmt::Debug for ConnectedLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ConnectedLog").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("ConnectedLog").field("config", &self.0.config).finish_non_exhaustive()
     }
 }
 
@@ -60,47 +66,52 @@ impl ConnectedLog {
                 return Err(StartError::Broker { servers, source });
             }
         }
-        Ok(Self { producer, config, sdk: sdk.clone(), renewing: tokio::sync::Mutex::new(()) })
+        let renewing = tokio::sync::Mutex::new(());
+        Ok(Self(Arc::new(Connected { producer, config, sdk: sdk.clone(), renewing })))
     }
 
-    /// Waits until what is queued is acknowledged or given up.
-    ///
-    /// # Errors
-    /// Something is left after `timeout`.
-    pub async fn flush(&self, timeout: Duration) -> Result<(), LogError> {
-        self.producer.flush(timeout).await
+    /// Registers for the SIGTERM that ends an environment, and waits then until what is queued is acknowledged or given
+    /// up: dropping the producer would purge it.
+    pub async fn flush_on_shutdown(&self) {
+        let log = self.clone();
+        let flush = || async move {
+            if let Err(error) = log.0.producer.flush(FLUSH_TIMEOUT).await {
+                tracing::warn!(%error, "records were left in the queue");
+            }
+        };
+        lambda_runtime::spawn_graceful_shutdown_handler(flush).await;
     }
 
     /// Connects with the secret as it is now. A second caller who was refused meanwhile finds it done.
     async fn reconnect(&self) -> Result<(), LogError> {
         let refused = |detail: String| LogError::Authentication(detail);
-        let Ok(_held) = self.renewing.try_lock() else {
-            let _done = self.renewing.lock().await;
+        let Ok(_held) = self.0.renewing.try_lock() else {
+            let _done = self.0.renewing.lock().await;
             return Ok(());
         };
         tracing::warn!("the broker refuses the login; reading the secret again");
-        let secrets = kafka_secrets(&self.sdk, &self.config).await.map_err(|error| refused(error.to_string()))?;
-        let connection = self.config.connection(&secrets).map_err(|error| refused(error.to_string()))?;
-        self.producer.reconnect(&connection).map_err(|error| refused(error.to_string()))
+        let secrets = kafka_secrets(&self.0.sdk, &self.0.config).await.map_err(|error| refused(error.to_string()))?;
+        let connection = self.0.config.connection(&secrets).map_err(|error| refused(error.to_string()))?;
+        self.0.producer.reconnect(&connection).map_err(|error| refused(error.to_string()))
     }
 }
 
 impl Log for ConnectedLog {
     async fn produce(&self, record: Record) -> Result<Delivery, LogError> {
-        match self.producer.produce(record.clone()).await {
+        match self.0.producer.produce(record.clone()).await {
             Err(LogError::Authentication(_)) => {
                 self.reconnect().await?;
-                self.producer.produce(record).await
+                self.0.producer.produce(record).await
             }
             produced => produced,
         }
     }
 
     async fn partitions(&self, topic: &str) -> Result<i32, LogError> {
-        match self.producer.partitions(topic).await {
+        match self.0.producer.partitions(topic).await {
             Err(LogError::Authentication(_)) => {
                 self.reconnect().await?;
-                self.producer.partitions(topic).await
+                self.0.producer.partitions(topic).await
             }
             partitions => partitions,
         }

@@ -52,11 +52,6 @@ impl<S: Store, L: Log> App<S, L> {
         }
     }
 
-    /// The log that requests go to, so that the wiring can flush it.
-    pub const fn log(&self) -> &L {
-        &self.log
-    }
-
     /// Answers one call; whatever is wrong with it is an answer too.
     pub async fn handle(&self, call: &Call) -> Answer {
         let answered = match call.segments().as_slice() {

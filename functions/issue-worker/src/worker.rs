@@ -64,11 +64,6 @@ impl<S: Store, L: Log> Worker<S, L> {
         Self { store, log, results, dead_letters: topics.dead_letters, tokens, holders: Holders::default() }
     }
 
-    /// The log that results go to, so that the wiring can flush it.
-    pub const fn log(&self) -> &L {
-        &self.log
-    }
-
     /// Decides a batch. When this returns `Ok`, every request has its result in the log and every other record is a
     /// dead letter.
     ///
