@@ -120,10 +120,13 @@ fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
 }
 
 fn refusal(error: jsonwebtoken::errors::Error) -> Refusal {
-    Refusal::Invalid(match error.kind() {
-        ErrorKind::InvalidSignature => "signature verification failed",
-        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => "the token is not signed with RS256",
-        _ => "the token is malformed",
+    let kind = error.kind();
+    Refusal::Invalid(if matches!(kind, ErrorKind::InvalidSignature) {
+        "signature verification failed"
+    } else if matches!(kind, ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName) {
+        "the token is not signed with RS256"
+    } else {
+        "the token is malformed"
     })
 }
 
@@ -179,9 +182,9 @@ mod tests {
         fn token(&self, other: Value) -> String {
             let mut claims = json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "iat": NOW, "exp": NOW + 60 });
             for (name, value) in other.as_object().unwrap() {
-                match value {
-                    Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
-                    value => claims[name] = value.clone(),
+                claims[name] = value.clone();
+                if value.is_null() {
+                    claims.as_object_mut().unwrap().remove(name);
                 }
             }
             let header =

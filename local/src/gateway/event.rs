@@ -11,31 +11,17 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue, USER_AGENT};
-use hyper::http::request::Parts;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::Origin;
 use super::authorizer::Claims;
 use super::routes::Match;
 use crate::lambda::ACCOUNT_ID;
 
 /// The id of the one API there is.
 const API_ID: &str = "local";
-
-/// What an event is made of.
-#[derive(Debug)]
-pub(super) struct Request<'a> {
-    pub(super) parts: &'a Parts,
-    pub(super) body: &'a [u8],
-    pub(super) peer: SocketAddr,
-    pub(super) request_id: &'a str,
-    pub(super) trace_id: &'a str,
-    /// Since 1970.
-    pub(super) now: Duration,
-    pub(super) found: &'a Match<'a>,
-    pub(super) claims: Option<Claims>,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -100,8 +86,13 @@ struct Http<'a> {
 ///
 /// # Errors
 /// None that a request can bring about; text always serialises.
-pub(super) fn event(request: Request<'_>) -> serde_json::Result<Vec<u8>> {
-    let Request { parts, body, peer, request_id, trace_id, now, found, claims } = request;
+pub(super) fn event(
+    origin: &Origin,
+    body: &[u8],
+    found: &Match<'_>,
+    claims: Option<Claims>,
+) -> serde_json::Result<Vec<u8>> {
+    let Origin { parts, peer, request_id, trace_id, now } = origin;
     let route_key = found.route.key.as_str();
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let domain_name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
@@ -115,7 +106,7 @@ pub(super) fn event(request: Request<'_>) -> serde_json::Result<Vec<u8>> {
         raw_path: path.clone(),
         raw_query_string: parts.uri.query().unwrap_or_default(),
         cookies: cookies(&parts.headers),
-        headers: headers(&parts.headers, peer, trace_id),
+        headers: headers(&parts.headers, *peer, trace_id),
         query_string_parameters: query(parts.uri.query().unwrap_or_default()),
         request_context: Context {
             account_id: ACCOUNT_ID,
@@ -133,7 +124,7 @@ pub(super) fn event(request: Request<'_>) -> serde_json::Result<Vec<u8>> {
             request_id,
             route_key,
             stage: "$default",
-            time: common_log_time(now),
+            time: common_log_time(*now),
             time_epoch: now.as_millis(),
         },
         body,
@@ -243,17 +234,14 @@ mod tests {
         let routes = Routes::new(vec![route("POST /coupons/{couponId}/issues"), route("$default")]).unwrap();
         let (parts, body) = request.into_parts();
         let found = routes.find(&parts.method, parts.uri.path()).unwrap();
-        let request = Request {
-            parts: &parts,
-            body,
+        let origin = Origin {
+            parts,
             peer: ([127, 0, 0, 1], 5000).into(),
-            request_id: "JKJaXmPLvHcESHA=",
-            trace_id: "Root=1-5759e988-bd862e3fe1be46a994272793",
+            request_id: "JKJaXmPLvHcESHA=".into(),
+            trace_id: "Root=1-5759e988-bd862e3fe1be46a994272793".into(),
             now: Duration::from_millis(1_583_348_638_390),
-            found: &found,
-            claims,
         };
-        serde_json::from_slice(&event(request).unwrap()).unwrap()
+        serde_json::from_slice(&event(&origin, body, &found, claims).unwrap()).unwrap()
     }
 
     #[test]

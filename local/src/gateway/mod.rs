@@ -26,7 +26,7 @@ use hyper::{Request, Response, StatusCode, Uri};
 use tokio::net::TcpListener;
 
 pub use self::authorizer::Authorizer;
-use self::authorizer::Claims;
+use self::authorizer::{Claims, Refusal};
 use self::invoker::{Invoker, NoAnswer};
 pub use self::routes::Route;
 use self::routes::{Match, Routes};
@@ -103,81 +103,89 @@ struct Handle(Arc<Shared>);
 impl Answer for Handle {
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
-        let request_id = request_id();
-        let admitted = self.0.admit(&parts);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let origin = Origin { trace_id: trace_id(&parts, now), request_id: request_id(), parts, peer, now };
+        let admitted = self.0.admit(&origin);
         // A refused request is read to its end too, within bounds: its sender would otherwise find a reset connection
         // instead of the answer.
         let received = receive(body, BODY_BYTES_MAX).await;
         let mut response = match (admitted, received) {
-            (Err(refused), _) => refused,
+            (Err(refused), _) => refused.response(),
             (Ok(_), Received::TooLarge) => reply::own(StatusCode::PAYLOAD_TOO_LARGE),
             (Ok(_), Received::Incomplete) => reply::own(StatusCode::BAD_REQUEST),
-            (Ok(admitted), Received::Whole(body)) => self.0.run(&parts, &body, peer, &request_id, admitted).await,
+            (Ok(admitted), Received::Whole(body)) => self.0.run(&origin, &body, admitted).await,
         };
-        if let Ok(request_id) = HeaderValue::from_str(&request_id) {
+        if let Ok(request_id) = HeaderValue::from_str(&origin.request_id) {
             response.headers_mut().insert(REQUEST_ID, request_id);
         }
         response
     }
 }
 
-/// A request that may go to a function.
-struct Admitted<'a> {
-    found: Match<'a>,
-    claims: Option<Claims>,
+/// A request but for its body.
+#[derive(Debug)]
+struct Origin {
+    parts: Parts,
+    peer: SocketAddr,
+    request_id: String,
+    trace_id: String,
     /// Since 1970.
     now: Duration,
 }
 
-impl Shared {
-    fn admit(&self, parts: &Parts) -> Result<Admitted<'_>, Response<Full<Bytes>>> {
-        if head_bytes(parts) > HEAD_BYTES_MAX {
-            return Err(reply::own(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
-        }
-        let Some(found) = self.routes.find(&parts.method, parts.uri.path()) else {
-            return Err(reply::own(StatusCode::NOT_FOUND));
-        };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        if !found.route.authorized {
-            return Ok(Admitted { found, claims: None, now });
-        }
-        match self.authorizer.authorize(&parts.headers, i64::try_from(now.as_secs()).unwrap_or(i64::MAX)) {
-            Ok(claims) => Ok(Admitted { found, claims: Some(claims), now }),
-            Err(refusal) => {
+/// A request that may go to a function.
+struct Admitted<'a> {
+    found: Match<'a>,
+    claims: Option<Claims>,
+}
+
+/// Why a request goes to none.
+enum Refused {
+    Head,
+    Route,
+    Token(Refusal),
+}
+
+impl Refused {
+    fn response(self) -> Response<Full<Bytes>> {
+        match self {
+            Self::Head => reply::own(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+            Self::Route => reply::own(StatusCode::NOT_FOUND),
+            Self::Token(refusal) => {
                 let mut response = reply::own(StatusCode::UNAUTHORIZED);
                 if let Ok(challenge) = HeaderValue::from_str(&refusal.challenge()) {
                     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
                 }
-                Err(response)
+                response
             }
         }
     }
+}
 
-    async fn run(
-        &self,
-        parts: &Parts,
-        body: &[u8],
-        peer: SocketAddr,
-        request_id: &str,
-        admitted: Admitted<'_>,
-    ) -> Response<Full<Bytes>> {
-        let Admitted { found, claims, now } = admitted;
-        let trace_id = trace_id(parts, now);
+impl Shared {
+    fn admit(&self, origin: &Origin) -> Result<Admitted<'_>, Refused> {
+        let Origin { parts, now, .. } = origin;
+        if head_bytes(parts) > HEAD_BYTES_MAX {
+            return Err(Refused::Head);
+        }
+        let found = self.routes.find(&parts.method, parts.uri.path()).ok_or(Refused::Route)?;
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let claims = match found.route.authorized {
+            true => Some(self.authorizer.authorize(&parts.headers, now).map_err(Refused::Token)?),
+            false => None,
+        };
+        Ok(Admitted { found, claims })
+    }
+
+    async fn run(&self, origin: &Origin, body: &[u8], admitted: Admitted<'_>) -> Response<Full<Bytes>> {
+        let Admitted { found, claims } = admitted;
         let function = &found.route.function;
-        let event = event::event(event::Request {
-            parts,
-            body,
-            peer,
-            request_id,
-            trace_id: &trace_id,
-            now,
-            found: &found,
-            claims,
-        });
-        let (Ok(event), Some(address)) = (event, self.addresses.get(function)) else {
+        let (Ok(event), Some(address)) = (event::event(origin, body, &found, claims), self.addresses.get(function))
+        else {
             return reply::own(StatusCode::INTERNAL_SERVER_ERROR);
         };
-        match self.invoker.invoke(address.clone(), event, &trace_id).await {
+        let request_id = &origin.request_id;
+        match self.invoker.invoke(address.clone(), event, &origin.trace_id).await {
             Ok(answer) => reply::respond(&answer).unwrap_or_else(|malformed| {
                 tracing::warn!(function, request_id, answer = %String::from_utf8_lossy(&answer), "{malformed}");
                 reply::own(StatusCode::INTERNAL_SERVER_ERROR)

@@ -71,10 +71,8 @@ pub(super) fn respond(answer: &[u8]) -> Result<Response<Full<Bytes>>, Malformed>
 
 /// No object: 200 with the text of a string, or with the JSON of anything else.
 fn inferred(answer: &[u8]) -> serde_json::Result<Response<Full<Bytes>>> {
-    Ok(match serde_json::from_slice::<Value>(answer)? {
-        Value::String(text) => json(StatusCode::OK, text),
-        _ => json(StatusCode::OK, answer.to_vec()),
-    })
+    let value: Value = serde_json::from_slice(answer)?;
+    Ok(json(StatusCode::OK, value.as_str().map_or_else(|| answer.to_vec(), |text| text.as_bytes().to_vec())))
 }
 
 /// A number from 200 to 599, or such a number as text. No 1xx: it would not end the exchange.

@@ -119,7 +119,9 @@ impl RuntimeApi {
     async fn init_error(&self, body: Incoming) -> Response<Full<Bytes>> {
         let payload = match receive(body, REPORT_BYTES_MAX).await {
             Received::Whole(payload) if !payload.is_empty() => payload,
-            _ => error_payload("Runtime.InitError", "The function reported an error of its init without saying which"),
+            Received::Whole(_) | Received::TooLarge | Received::Incomplete => {
+                error_payload("Runtime.InitError", "The function reported an error of its init without saying which")
+            }
         };
         match self.environment.init_failed(payload) {
             Ok(()) => accepted(),

@@ -250,3 +250,40 @@ async fn a_stopped_gateway_finishes_what_runs() {
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     assert!(TcpStream::connect(address).await.is_err());
 }
+
+/// Requests a second through gateway, host and a function that only echoes. Not a test, there is nothing to fail:
+/// `cargo test -p local --test e2e -- --ignored --nocapture requests_a_second`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn requests_a_second() {
+    const CLIENTS: usize = 32;
+    const SPAN: Duration = Duration::from_secs(5);
+    let front = Arc::new(Front::start_with(|spec| spec.environments = 16).await);
+    let token = front.keys.sign("ann", &Claims::default()).unwrap();
+    let host = front._hosted.as_ref().unwrap().address();
+    for (name, address) in [
+        ("host alone", format!("http://{host}/2015-03-31/functions/sample/invocations")),
+        ("open route", format!("http://{}/open/a", front.gateway.address())),
+        ("with a token", format!("http://{}/a", front.gateway.address())),
+    ] {
+        let count = async |span: Duration| {
+            let end = std::time::Instant::now() + span;
+            let clients = (0..CLIENTS).map(|_| {
+                let (front, address, token) = (Arc::clone(&front), address.clone(), token.clone());
+                tokio::spawn(async move {
+                    let mut count = 0_u32;
+                    while std::time::Instant::now() < end {
+                        let request = Request::post(&address).header("authorization", &token);
+                        assert_eq!(front.send(request, "{}").await.status, StatusCode::OK);
+                        count += 1;
+                    }
+                    count
+                })
+            });
+            join_all(clients).await.into_iter().map(Result::unwrap).sum::<u32>()
+        };
+        count(Duration::from_secs(1)).await;
+        let served = f64::from(count(SPAN).await);
+        println!("{name}: {:.0} requests/s with {CLIENTS} clients", served / SPAN.as_secs_f64());
+    }
+}
