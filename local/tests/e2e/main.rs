@@ -2,10 +2,24 @@
 //! verb for each thing that can be asked of it.
 
 #[cfg(test)]
+mod asking;
+#[cfg(test)]
+mod callers;
+#[cfg(test)]
+mod creating;
+#[cfg(test)]
+mod crowds;
+#[cfg(test)]
+mod garbage;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod hosted;
 #[cfg(test)]
+mod judged;
+#[cfg(test)]
 mod lambda_host;
+#[cfg(test)]
+mod sandbox;
 #[cfg(test)]
 mod store;

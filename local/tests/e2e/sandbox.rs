@@ -1,0 +1,272 @@
+//! A whole sandbox for a test, and a verb for each thing that can be asked of it. It is the command itself, `local up`,
+//! that runs, on free ports and with its own empty data; two of them share nothing.
+//!
+//! [`Sandbox::shared`] is one for all tests that harm nothing: each takes coupons of its own. [`Sandbox::start`] is one
+//! for a test alone, with faults to ask for.
+
+use std::process::Output;
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::time::{Duration, Instant};
+
+use hyper::{Method, Request};
+use kafka::{Connection, Delivery, Log as _, Producer, ProducerSettings, Record};
+use local::audit::{AuditOptions, Report};
+use local::keys::{Claims, Keys};
+use local::process::{Child, Program, Spawner};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::hosted::{HttpClient, Response, http_client, send};
+
+/// The first start in a checkout builds the functions and the embedded parts.
+const READY_MAX: Duration = Duration::from_secs(1200);
+/// Nothing that a test waits for takes this long, however busy the machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The ready line of `up`.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Addresses {
+    pub(crate) api: String,
+    pub(crate) kafka: String,
+    pub(crate) dynamodb: String,
+    pub(crate) functions: String,
+    pub(crate) faults: Option<String>,
+}
+
+/// A running sandbox, as one test sees it.
+pub(crate) struct Sandbox {
+    pub(crate) at: Addresses,
+    pub(crate) keys: Arc<Keys>,
+    client: HttpClient,
+    producer: OnceCell<Producer>,
+    /// Ends with the value; none for the shared one.
+    _process: Option<Child>,
+}
+
+impl Sandbox {
+    /// The one that all harmless tests share; it ends with the test binary.
+    pub(crate) fn shared() -> Self {
+        static SHARED: OnceLock<(Addresses, Arc<Keys>)> = OnceLock::new();
+        let (at, keys) = SHARED.get_or_init(|| {
+            let (ready, started) = mpsc::channel();
+            // A runtime of its own: that of the test that happens to come first ends with the test.
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+                runtime.unwrap().block_on(async move {
+                    let own = Self::start(&[]).await;
+                    ready.send((own.at.clone(), Arc::clone(&own.keys))).unwrap();
+                    std::future::pending::<()>().await;
+                });
+            });
+            started.recv().expect("the shared sandbox does not start, see above")
+        });
+        Self::reached(at.clone(), Arc::clone(keys), None)
+    }
+
+    /// One for a test alone, with further options of `up`.
+    pub(crate) async fn start(options: &[&str]) -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let mut program = Program::new("up", env!("CARGO_BIN_EXE_local"));
+        program.args = ["up", "--port", "0"].iter().chain(options).map(Into::into).collect();
+        let sink = Arc::clone(&lines);
+        program.lines = Some(Arc::new(move |line: &str| {
+            // Shown by a test that fails, like everything on stderr.
+            eprintln!("{line}");
+            sink.lock().unwrap().push(line.to_owned());
+        }));
+        let spawner = Spawner::through(env!("CARGO_BIN_EXE_local")).unwrap();
+        let process = spawner.spawn(&program).await.unwrap();
+        let end = Instant::now() + READY_MAX;
+        let at = loop {
+            let ready = lines.lock().unwrap().iter().find_map(|line| serde_json::from_str::<Addresses>(line).ok());
+            match ready {
+                Some(at) => break at,
+                None => assert!(process.exit().is_none() && Instant::now() < end, "{:?}", lines.lock().unwrap()),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        Self::reached(at, Arc::new(Keys::of_checkout().unwrap()), Some(process))
+    }
+
+    fn reached(at: Addresses, keys: Arc<Keys>, process: Option<Child>) -> Self {
+        Self { at, keys, client: http_client(), producer: OnceCell::new(), _process: process }
+    }
+
+    /// A token that the sandbox accepts.
+    pub(crate) fn token(&self, user: &str) -> String {
+        self.keys.sign(user, &Claims::default()).unwrap()
+    }
+
+    /// A token with scopes.
+    pub(crate) fn scoped(&self, user: &str, scope: &str) -> String {
+        self.keys.sign(user, &Claims { scope: scope.into(), ..Claims::default() }).unwrap()
+    }
+
+    /// Any call; the path goes as it is.
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: impl Into<String>,
+    ) -> Response {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.at.api));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        send(&self.client, request.body(body.into().into()).unwrap()).await
+    }
+
+    /// `POST /coupons` by somebody who may.
+    pub(crate) async fn create(&self, coupon: &Value) -> Response {
+        let admin = self.scoped("admin", "coupons:write");
+        self.call(Method::POST, "/coupons", Some(&admin), coupon.to_string()).await
+    }
+
+    /// A new coupon of so many, open from now on; its id.
+    pub(crate) async fn coupon(&self, name: &str, total: u64) -> String {
+        let id = unique(name);
+        let created = self.create(&json!({"couponId": id, "name": name, "total": total})).await;
+        assert_eq!(created.status, 201, "{created:?}");
+        id
+    }
+
+    /// `GET /coupons/{couponId}`.
+    pub(crate) async fn show(&self, coupon: &str) -> Response {
+        self.call(Method::GET, &format!("/coupons/{coupon}"), None, "").await
+    }
+
+    /// `POST /coupons/{couponId}/issues`.
+    pub(crate) async fn issue(&self, coupon: &str, user: &str) -> Response {
+        let path = format!("/coupons/{coupon}/issues");
+        self.call(Method::POST, &path, Some(&self.token(user)), "").await
+    }
+
+    /// The same, accepted; the ticket.
+    pub(crate) async fn ticket(&self, coupon: &str, user: &str) -> String {
+        let answer = self.issue(coupon, user).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        answer.json()["requestId"].as_str().unwrap().to_owned()
+    }
+
+    /// `GET /coupons/{couponId}/issues/{requestId}`.
+    pub(crate) async fn status(&self, coupon: &str, ticket: &str, user: &str) -> Response {
+        let path = format!("/coupons/{coupon}/issues/{ticket}");
+        self.call(Method::GET, &path, Some(&self.token(user)), "").await
+    }
+
+    /// What a ticket came to, as soon as it is known.
+    pub(crate) async fn outcome_of(&self, coupon: &str, ticket: &str, user: &str) -> Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.status(coupon, ticket, user).await;
+            let told = answer.json();
+            // While a part is away, the answer is a 503: asked again, like anybody would.
+            if answer.status != 503 && told["status"] != "PENDING" {
+                assert_eq!(answer.status, 200, "{answer:?}");
+                return told;
+            }
+            assert!(Instant::now() < end, "no outcome of {ticket} after {PATIENCE:?}: {answer:?}");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// Asks for a coupon and waits for what comes of it.
+    pub(crate) async fn asks(&self, coupon: &str, user: &str) -> Value {
+        let ticket = self.ticket(coupon, user).await;
+        self.outcome_of(coupon, &ticket, user).await
+    }
+
+    /// Waits until the coupon is in this state for whoever looks.
+    pub(crate) async fn until_state(&self, coupon: &str, state: &str) {
+        let end = Instant::now() + PATIENCE;
+        // The environments cache heads for 250 ms, each by itself: several looks in a row must agree.
+        let mut agreed = 0;
+        while agreed < 5 {
+            let shown = self.show(coupon).await;
+            agreed = if shown.json()["state"] == state { agreed + 1 } else { 0 };
+            assert!(Instant::now() < end, "{coupon} is not {state}: {shown:?}");
+            tokio::time::sleep(Duration::from_millis(60)).await;
+        }
+    }
+
+    /// `GET /me/coupons` with a query.
+    pub(crate) async fn mine(&self, user: &str, query: &str) -> Response {
+        self.call(Method::GET, &format!("/me/coupons{query}"), Some(&self.token(user)), "").await
+    }
+
+    /// Writes a record past the API.
+    pub(crate) async fn produce(&self, record: Record) -> Delivery {
+        let connect = async || {
+            let settings = ProducerSettings { linger: Duration::from_millis(5), ..ProducerSettings::default() };
+            Producer::new(&Connection::plaintext(&self.at.kafka), settings).unwrap()
+        };
+        self.producer.get_or_init(connect).await.produce(record).await.unwrap()
+    }
+
+    /// Asks for a fault, and waits until it holds.
+    pub(crate) async fn fault(&self, fault: Value) {
+        let faults = self.at.faults.as_deref().expect("start the sandbox with --faults");
+        let request = Request::post(faults).body(fault.to_string().into()).unwrap();
+        let answer = send(&self.client, request).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+
+    /// The audit's verdict on everything in this sandbox.
+    pub(crate) async fn audit(&self) -> Report {
+        local::audit::command::audit(&self.audit_options()).await.unwrap()
+    }
+
+    /// Where the audit finds this sandbox.
+    pub(crate) fn audit_options(&self) -> AuditOptions {
+        AuditOptions {
+            kafka: self.at.kafka.clone(),
+            kafka_config: None,
+            dynamodb: self.at.dynamodb.clone(),
+            tickets: None,
+            patience: PATIENCE.as_secs(),
+            json: false,
+        }
+    }
+}
+
+/// Runs the command, as a shell would.
+pub(crate) async fn local(arguments: &[&str]) -> Output {
+    tokio::process::Command::new(env!("CARGO_BIN_EXE_local")).args(arguments).kill_on_drop(true).output().await.unwrap()
+}
+
+/// An id that no other test has.
+pub(crate) fn unique(name: &str) -> String {
+    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    format!("{name}-{}", COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+}
+
+/// A moment this far from now, as the wire has it.
+pub(crate) fn in_ms(ms: i64) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    coupon::Timestamp::from_millis_clamped(i64::try_from(now.as_millis()).unwrap() + ms).to_string()
+}
+
+/// Asserts an error that a function made: its status, its code, and the form of RFC 9457.
+#[track_caller]
+pub(crate) fn is_problem(answer: &Response, status: u16, code: &str) -> Value {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
+    let problem = answer.json();
+    assert_eq!((&problem["status"], &problem["code"]), (&json!(status), &json!(code)), "{problem}");
+    let kind = format!("urn:firstcome:problem:{}", code.to_lowercase().replace('_', "-"));
+    assert_eq!(problem["type"], kind.as_str(), "{problem}");
+    for member in ["title", "detail"] {
+        assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{problem}");
+    }
+    problem
+}
+
+/// Asserts the gateway's own 401.
+#[track_caller]
+pub(crate) fn is_unauthorized(answer: &Response) {
+    assert_eq!(answer.status, 401, "{answer:?}");
+    assert_eq!(answer.json(), json!({"message": "Unauthorized"}));
+    assert!(answer.header("www-authenticate").is_some_and(|header| header.starts_with("Bearer")), "{answer:?}");
+}
