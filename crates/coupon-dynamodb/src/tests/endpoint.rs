@@ -1,9 +1,15 @@
 //! An endpoint on a free port that answers from a script and remembers what it was asked. One request a connection.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
+use aws_sdk_dynamodb::{
+    Client,
+    config::{Credentials, SharedCredentialsProvider},
+};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -57,7 +63,10 @@ pub(super) type Asked = (String, Value);
 /// The endpoint; it stops when it is dropped.
 #[derive(Debug)]
 pub(super) struct Endpoint {
+    /// A store whose attempts may take long: what is tested is not about time, and the machine may be busy.
     pub(super) store: DynamoStore,
+    /// The store as it is deployed.
+    pub(super) hasty: DynamoStore,
     asked: Arc<Mutex<Vec<Asked>>>,
     _serving: JoinSet<()>,
 }
@@ -74,7 +83,10 @@ impl Endpoint {
             .endpoint_url(format!("http://{}", listener.local_addr().unwrap()))
             .build();
         let tables = Tables { coupons: "the-coupons".into(), user_coupons: "the-items".into() };
-        let store = DynamoStore::new(DynamoStore::client(&config), tables);
+        let hasty = DynamoStore::client(&config);
+        let patient = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(60)).build();
+        let patient = Client::from_conf(hasty.config().to_builder().timeout_config(patient).build());
+        let [hasty, store] = [hasty, patient].map(|client| DynamoStore::new(client, tables.clone()));
         let asked = Arc::new(Mutex::new(Vec::new()));
         let mut serving = JoinSet::new();
         let memory = Arc::clone(&asked);
@@ -86,7 +98,7 @@ impl Endpoint {
                 connections.spawn(answer(stream, reply, Arc::clone(&memory)));
             }
         });
-        Self { store, asked, _serving: serving }
+        Self { store, hasty, asked, _serving: serving }
     }
 
     pub(super) fn asked(&self) -> Vec<Asked> {

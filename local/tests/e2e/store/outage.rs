@@ -20,12 +20,12 @@ async fn a_commit_under_a_frozen_engine_is_written_once_it_thaws() {
     let head = case.created(10).await;
     let chunk = chunk(&head, [1, 2].map(|number| case.user(number)));
     let store = dynamo.hasty_store().await;
-    // A connection that is open before the freeze, as a warm environment has it.
-    store.head(&head.coupon_id, Consistency::Strong).await.unwrap();
-
-    dynamo.engine().order(Order::Freeze).await.unwrap();
     let tokens = Tokens::with_seed(21);
     let retrying = Retrying::new(&store, &tokens, Deadline::after(BUDGET));
+    // A connection that is open before the freeze, as a warm environment has it.
+    assert_eq!(retrying.head(&head.coupon_id, Consistency::Strong).await, Ok(Some(head.clone())));
+
+    dynamo.engine().order(Order::Freeze).await.unwrap();
     let thaw = async {
         // More than one attempt: those that ended may be carried out after the thaw, by the same token.
         tokio::time::sleep(Duration::from_millis(2500)).await;
