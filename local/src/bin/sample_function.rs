@@ -8,7 +8,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, run, service_fn};
 use serde_json::{Value, json};
@@ -35,16 +35,35 @@ async fn init(what: &str) -> Result<(), Error> {
             std::fs::write(path, "tried")?;
             std::process::exit(4);
         }
-        // An extension that asks for no event, so that there is a SIGTERM, on which it writes to the file.
-        "extension" => {
-            let name = [("Lambda-Extension-Name", "sample")];
-            call("POST", "/2020-01-01/extension/register", &name, r#"{"events":[]}"#)?;
+        // As the functions that are deployed do it. It registers an extension that asks for no event.
+        "flush" => {
+            let path = path.to_owned();
+            lambda_runtime::spawn_graceful_shutdown_handler(|| async move {
+                drop(std::fs::write(path, "flushed"));
+            })
+            .await;
+        }
+        // The same without an extension: nobody sends it a SIGTERM.
+        "flush-without-extension" => {
             let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
             let path = path.to_owned();
             tokio::spawn(async move {
                 terminated.recv().await;
                 drop(std::fs::write(path, "flushed"));
-                std::process::exit(0);
+            });
+        }
+        // An extension that asks for the invocations, and writes the first to the file.
+        "extension" => {
+            let name = [("Lambda-Extension-Name", "sample")];
+            let registered = call("POST", "/2020-01-01/extension/register", &name, r#"{"events":["INVOKE"]}"#)?;
+            let lines = registered.lines().filter_map(|line| line.split_once(": "));
+            let identifier = lines.filter(|(name, _)| name.eq_ignore_ascii_case("lambda-extension-identifier"));
+            let identifier = identifier.map(|(_, value)| value.to_owned()).next().unwrap_or_default();
+            let path = path.to_owned();
+            std::thread::spawn(move || {
+                let identified = [("Lambda-Extension-Identifier", identifier.as_str())];
+                let event = call("GET", "/2020-01-01/extension/event/next", &identified, "").unwrap_or_default();
+                drop(std::fs::write(path, event.lines().last().unwrap_or_default()));
             });
         }
         _ => {}
@@ -73,8 +92,10 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
         }
         "sleep" => {
             let millis = payload.get("millis").and_then(Value::as_u64).unwrap_or_default();
+            println!("sleeping");
+            let from = since_epoch_us();
             tokio::time::sleep(Duration::from_millis(millis)).await;
-            Ok(json!(std::process::id()))
+            Ok(json!({ "pid": std::process::id(), "from": from, "to": since_epoch_us() }))
         }
         "large" => {
             let bytes = payload.get("bytes").and_then(Value::as_u64).and_then(|bytes| usize::try_from(bytes).ok());
@@ -86,6 +107,11 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
         "panic" => panic!("as asked"),
         other => Err(Diagnostic { error_type: "Sample.Unknown".into(), error_message: format!("no {other}") }),
     }
+}
+
+fn since_epoch_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or_default()
 }
 
 /// One call of the Runtime or the Extensions API, by hand: `lambda_runtime` makes neither of them for us.

@@ -12,6 +12,7 @@ use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::Semaphore;
 
 /// What API Gateway waits for a function at most.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
@@ -21,10 +22,15 @@ const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A host closes idle connections after some time; we do so before.
 const IDLE_MAX: Duration = Duration::from_secs(20);
 
+/// Calls under way at once. Those beyond wait here instead of at the host, where each would cost two more sockets: a
+/// crowd of thousands must not run out of file descriptors. Many more than a host has environments.
+const CALLS_MAX: usize = 512;
+
 /// A client of one Lambda host.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Invoker {
     client: Client<HttpConnector, Full<Bytes>>,
+    calls: Semaphore,
 }
 
 /// Why there is no answer.
@@ -52,7 +58,7 @@ impl Invoker {
             .pool_idle_timeout(IDLE_MAX)
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Self { client }
+        Self { client, calls: Semaphore::new(CALLS_MAX) }
     }
 
     /// Where a function is invoked, below a host's address such as `http://127.0.0.1:9703`.
@@ -74,6 +80,7 @@ impl Invoker {
     }
 
     async fn call(&self, address: Uri, event: Vec<u8>, trace_id: &str) -> Result<Bytes, NoAnswer> {
+        let _call = self.calls.acquire().await.map_err(|closed| NoAnswer::Unavailable(closed.to_string()))?;
         let mut request = Request::new(Full::new(Bytes::from(event)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = address;

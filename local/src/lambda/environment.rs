@@ -77,6 +77,15 @@ pub(super) enum Phase {
     Ended,
 }
 
+/// What became of an environment that asked for work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// It was its first time, the end of its init; else the end of a request.
+    pub(super) initialised: bool,
+    /// There was none.
+    pub(super) idle: bool,
+}
+
 /// What the Runtime API hands to a function.
 #[derive(Debug)]
 pub(super) struct Delivery {
@@ -210,8 +219,8 @@ impl Environment {
     }
 
     /// It asks for work: takes what `queued` has, or becomes idle. `None` when it has asked before, or has not answered
-    /// yet; else whether this was the end of its init, and whether it is idle now.
-    pub(super) fn ask(&self, queued: impl FnOnce() -> Option<Invocation>) -> Option<(bool, bool)> {
+    /// yet.
+    pub(super) fn ask(&self, queued: impl FnOnce() -> Option<Invocation>) -> Option<Asked> {
         let mut slot = self.slot();
         let initialised = match slot.phase {
             Phase::Init => true,
@@ -231,7 +240,7 @@ impl Environment {
         if initialised {
             self.recheck.notify_one();
         }
-        Some((initialised, idle))
+        Some(Asked { initialised, idle })
     }
 
     /// The next request for the function; waits for one.
@@ -245,7 +254,8 @@ impl Environment {
         delivery.ok_or(WrongPhase)
     }
 
-    fn take(&self) -> Result<Option<Delivery>, WrongPhase> {
+    /// The work that it was given, if it was.
+    pub(super) fn take(&self) -> Result<Option<Delivery>, WrongPhase> {
         let mut slot = self.slot();
         let invocation = match std::mem::replace(&mut slot.phase, Phase::Idle) {
             Phase::Idle => return Ok(None),
@@ -290,6 +300,9 @@ impl Environment {
             return Err(WrongPhase);
         }
         let reply = reply.take().ok_or(WrongPhase)?;
+        if let Some(pool) = self.pool.upgrade() {
+            pool.finishing();
+        }
         if reply.send(answer).is_err() {
             tracing::debug!(request_id, "nobody waits for the answer any more");
         }

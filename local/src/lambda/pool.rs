@@ -5,18 +5,24 @@
 //! `invoke_api.rs`'s.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::RecvError;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::environment::{Environment, Phase};
 use super::function::{Function, FunctionSpec};
 use super::invocation::{Failure, Invocation, Reply, error_payload, uuid};
 use crate::process::{Child, Spawner};
+
+/// How long a queued request counts on environments that have answered to ask for work again, before it starts one.
+const FINISHING_GRACE: Duration = Duration::from_millis(50);
 
 /// All environments of a function, and who waits for one.
 #[derive(Debug)]
@@ -24,6 +30,9 @@ pub(super) struct Pool {
     function: Arc<Function>,
     spawner: Spawner,
     state: Mutex<State>,
+    /// How many environments have answered and not yet asked for work again, which takes most of them a millisecond.
+    /// Beside the lock: it goes up while a slot is locked.
+    finishing: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -73,7 +82,8 @@ pub(super) struct Overloaded {
 
 impl Pool {
     pub(super) fn new(spec: FunctionSpec, spawner: Spawner) -> Arc<Self> {
-        Arc::new(Self { function: Arc::new(Function::new(spec)), spawner, state: Mutex::default() })
+        let (function, state) = (Arc::new(Function::new(spec)), Mutex::default());
+        Arc::new(Self { function, spawner, state, finishing: AtomicUsize::new(0) })
     }
 
     /// Runs a function once; its request id and what became of it.
@@ -85,13 +95,13 @@ impl Pool {
         let FunctionSpec { queue_timeout, environments, .. } = self.function.spec;
         let answer = match self.submit(invocation) {
             Placed::Given => answered.await,
-            Placed::Queued => match tokio::time::timeout(queue_timeout, &mut answered).await {
-                Ok(answer) => answer,
-                Err(_) if self.withdraw(&request_id) => {
+            Placed::Queued => match self.wait(&mut answered).await {
+                Some(answer) => answer,
+                None if self.withdraw(&request_id) => {
                     return (request_id, Err(Overloaded { environments, waited: queue_timeout }));
                 }
                 // Not in the queue any more: some environment has it, whose own limit ends the wait.
-                Err(_) => answered.await,
+                None => answered.await,
             },
         };
         let reply = answer.unwrap_or_else(|_| {
@@ -99,6 +109,17 @@ impl Pool {
             Reply::Failed(error_payload("Runtime.ExitError", &message))
         });
         (request_id, Ok(reply))
+    }
+
+    /// Waits for the answer to a queued request, as long as a request may wait for an environment.
+    async fn wait(self: &Arc<Self>, answered: &mut oneshot::Receiver<Reply>) -> Option<Result<Reply, RecvError>> {
+        let began = Instant::now();
+        if let Ok(answer) = tokio::time::timeout(FINISHING_GRACE, &mut *answered).await {
+            return Some(answer);
+        }
+        // Whatever was about to be free is not.
+        self.start_needed(&mut self.state(), 0);
+        tokio::time::timeout_at(began + self.function.spec.queue_timeout, answered).await.ok()
     }
 
     /// Hands a request to the environment that was used last, or queues it.
@@ -116,7 +137,8 @@ impl Pool {
             }
         }
         state.queue.push_back(invocation);
-        self.start_needed(&mut state);
+        // A caller's next request may be faster than the environment that answered its last one.
+        self.start_needed(&mut state, self.finishing.load(Ordering::SeqCst));
         Placed::Queued
     }
 
@@ -127,8 +149,9 @@ impl Pool {
         place.and_then(|place| state.queue.remove(place)).is_some()
     }
 
-    fn start_needed(self: &Arc<Self>, state: &mut State) {
-        while state.starting < state.queue.len() && self.may_start(state) {
+    /// Starts environments for the requests that none of those that start, or are about to be free, will take.
+    fn start_needed(self: &Arc<Self>, state: &mut State, soon_free: usize) {
+        while state.starting + soon_free < state.queue.len() && self.may_start(state) {
             self.start(state, false);
         }
     }
@@ -151,12 +174,20 @@ impl Pool {
     pub(super) fn ready(&self, environment: &Arc<Environment>) {
         let mut state = self.state();
         let State { queue, idle, starting, .. } = &mut *state;
-        if let Some((initialised, is_idle)) = environment.ask(|| next_wanted(queue)) {
-            *starting -= usize::from(initialised);
-            if is_idle {
-                idle.push(Arc::clone(environment));
-            }
+        let Some(asked) = environment.ask(|| next_wanted(queue)) else { return };
+        if asked.initialised {
+            *starting -= 1;
+        } else {
+            self.finishing.fetch_sub(1, Ordering::SeqCst);
         }
+        if asked.idle {
+            idle.push(Arc::clone(environment));
+        }
+    }
+
+    /// An environment has answered, and will ask for work again in a moment.
+    pub(super) fn finishing(&self) {
+        self.finishing.fetch_add(1, Ordering::SeqCst);
     }
 
     /// An environment has ended in this phase, for this reason.
@@ -177,11 +208,13 @@ impl Pool {
                 tracing::warn!(environment = name, request_id, %failure, "invocation failed");
                 drop(reply.send(Reply::Failed(failure.payload(&request_id))));
             }
-            Phase::Idle | Phase::Running { reply: None, .. } | Phase::Ended => {
-                tracing::debug!(environment = name, %failure, "environment ended");
+            Phase::Running { reply: None, .. } => {
+                self.finishing.fetch_sub(1, Ordering::SeqCst);
+                tracing::debug!(environment = name, %failure, "environment ended after an answer");
             }
+            Phase::Idle | Phase::Ended => tracing::debug!(environment = name, %failure, "environment ended"),
         }
-        self.start_needed(&mut state);
+        self.start_needed(&mut state, 0);
     }
 
     /// Lambda tries a failed init once more, as part of the invocation; then the caller is told, and the next request
@@ -224,7 +257,8 @@ impl Pool {
         self.later(duration, |pool| async move {
             let mut state = pool.state();
             state.holds -= 1;
-            pool.start_needed(&mut state);
+            // Those that were frozen between an answer and their next question are about to ask it.
+            pool.start_needed(&mut state, pool.finishing.load(Ordering::SeqCst));
         });
     }
 
@@ -289,4 +323,80 @@ fn next_wanted(queue: &mut VecDeque<Invocation>) -> Option<Invocation> {
 
 fn fail(invocation: Invocation, failure: &Failure) {
     drop(invocation.reply.send(Reply::Failed(failure.payload(&invocation.request_id))));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pool with environments that are no processes, and have asked for work in this order.
+    async fn with_idle(number: u64) -> (Arc<Pool>, Vec<Arc<Environment>>) {
+        let spec = FunctionSpec::new("none", "/no/such/binary", Duration::from_secs(3));
+        let pool = Pool::new(spec, Spawner::start().unwrap());
+        let environment =
+            |number| Arc::new(Environment::new(number, false, Arc::clone(&pool.function), Arc::downgrade(&pool)));
+        let environments: Vec<_> = (0..number).map(environment).collect();
+        pool.state().starting = environments.len();
+        pool.state().environments.clone_from(&environments);
+        environments.iter().for_each(|environment| pool.ready(environment));
+        (pool, environments)
+    }
+
+    fn submit(pool: &Arc<Pool>, payload: &'static str) -> (Placed, oneshot::Receiver<Reply>) {
+        let (reply, answered) = oneshot::channel();
+        let payload = Bytes::from_static(payload.as_bytes());
+        let (request_id, trace_id) = (payload.len().to_string(), String::new());
+        let invocation = Invocation { request_id, payload, trace_id, client_context: None, reply };
+        (pool.submit(invocation), answered)
+    }
+
+    fn taken(environment: &Environment) -> Option<Bytes> {
+        environment.take().unwrap().map(|delivery| delivery.payload)
+    }
+
+    #[tokio::test]
+    async fn the_environment_that_asked_last_is_used_first() {
+        let (pool, environments) = with_idle(3).await;
+        let _first = submit(&pool, "1");
+        let _second = submit(&pool, "22");
+        assert_eq!(taken(&environments[2]).unwrap(), "1");
+        assert_eq!(taken(&environments[1]).unwrap(), "22");
+        assert_eq!(taken(&environments[0]), None);
+    }
+
+    #[tokio::test]
+    async fn an_environment_that_has_just_answered_is_waited_for() {
+        let (pool, environments) = with_idle(1).await;
+        let (_, mut answered) = submit(&pool, "1");
+        assert_eq!(taken(&environments[0]).unwrap(), "1");
+        environments[0].answer("1", Reply::Answered(Bytes::new())).unwrap();
+        assert!(answered.try_recv().is_ok());
+        let (placed, _answered) = submit(&pool, "22");
+        assert_eq!((placed, pool.state().environments.len()), (Placed::Queued, 1), "none is started beside it");
+        let (_, _another) = submit(&pool, "333");
+        assert_eq!(pool.state().environments.len(), 2, "one is started for the second in the queue");
+        pool.ready(&environments[0]);
+        assert_eq!(taken(&environments[0]).unwrap(), "22");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_given_but_not_taken_goes_to_the_next() {
+        let (pool, environments) = with_idle(2).await;
+        let (_, _answered) = submit(&pool, "1");
+        let (_, _waiting) = submit(&pool, "22");
+        let (_, _queued) = submit(&pool, "333");
+        assert_eq!(taken(&environments[0]).unwrap(), "22");
+        let (reply, _unheard) = oneshot::channel();
+        let given = Invocation {
+            request_id: "1".into(),
+            payload: Bytes::from_static(b"1"),
+            trace_id: String::new(),
+            client_context: None,
+            reply,
+        };
+        pool.ended(&environments[1], Phase::Given(given), &Failure::Stopped);
+        environments[0].answer("2", Reply::Answered(Bytes::new())).unwrap();
+        pool.ready(&environments[0]);
+        assert_eq!(taken(&environments[0]).unwrap(), "1", "before the one that was queued");
+    }
 }

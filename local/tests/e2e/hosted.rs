@@ -112,6 +112,11 @@ impl Hosted {
         i32::try_from(self.invoke(json!({ "do": "pid" })).await.answer().as_i64().unwrap()).unwrap()
     }
 
+    /// Waits until the function sleeps, as it was asked to.
+    pub(crate) async fn sleeps(&self) {
+        eventually("the function sleeps", || self.lines().iter().any(|line| line == "sleeping")).await;
+    }
+
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
     }

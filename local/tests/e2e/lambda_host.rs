@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use hyper::StatusCode;
 use serde_json::json;
 
-use crate::hosted::{Hosted, eventually, lives, state};
+use crate::hosted::{Hosted, Response, eventually, lives, state};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -49,30 +49,26 @@ fn chrono_ms() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_environment_is_used_again_and_the_latest_first() {
+async fn an_idle_environment_is_used_again() {
     let hosted = Hosted::start().await;
     let first = hosted.pid().await;
-    assert_eq!(hosted.pid().await, first);
-    let slow = [
-        hosted.invoke(json!({ "do": "sleep", "millis": 300 })),
-        hosted.invoke(json!({ "do": "sleep", "millis": 900 })),
-    ];
-    let pids: Vec<_> = join_all(slow).await.iter().map(|response| response.answer().as_i64().unwrap()).collect();
-    assert_ne!(pids[0], pids[1], "one request at a time in each");
-    let latest = i32::try_from(pids[1]).unwrap();
-    for _ in 0..3 {
-        assert_eq!(hosted.pid().await, latest);
+    for _ in 0..20 {
+        assert_eq!(hosted.pid().await, first);
     }
+    assert_eq!(hosted.pids(), [first], "no other one was started beside it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_beyond_the_environments_wait_their_turn() {
+async fn requests_beyond_the_environments_wait_and_none_has_two_at_once() {
     let hosted = Hosted::start_with(|spec| spec.environments = 2).await;
-    let requests = (0..8).map(|_| hosted.invoke(json!({ "do": "sleep", "millis": 50 })));
-    let pids: std::collections::BTreeSet<_> =
-        join_all(requests).await.iter().map(|response| response.answer().as_i64().unwrap()).collect();
-    assert_eq!(pids.len(), 2, "{pids:?}");
-    assert_eq!(hosted.pids().len(), 2);
+    let requests = (0..10).map(|_| hosted.invoke(json!({ "do": "sleep", "millis": 50 })));
+    let mut served: Vec<_> = join_all(requests).await.iter().map(Response::answer).collect();
+    served.sort_by_key(|one| (one["pid"].as_u64(), one["from"].as_u64()));
+    for pair in served.windows(2) {
+        let (one, next) = (&pair[0], &pair[1]);
+        assert!(one["pid"] != next["pid"] || one["to"].as_u64() <= next["from"].as_u64(), "{pair:?}");
+    }
+    assert!(hosted.pids().len() <= 2, "{:?}", hosted.pids());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,30 +78,26 @@ async fn who_waits_too_long_is_throttled_and_never_run() {
         spec.queue_timeout = Duration::from_millis(300);
     })
     .await;
-    hosted.pid().await;
-    let (slow, throttled) = tokio::join!(hosted.invoke(json!({ "do": "sleep", "millis": 1500 })), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    let (slow, throttled) = tokio::join!(hosted.invoke(json!({ "do": "sleep", "millis": 2000 })), async {
+        hosted.sleeps().await;
         hosted.invoke(json!({ "do": "exit" })).await
     });
     assert_eq!(throttled.status, StatusCode::TOO_MANY_REQUESTS, "{throttled:?}");
     assert_eq!(throttled.header("x-amzn-errortype"), Some("TooManyRequestsException"));
     assert!(throttled.json()["message"].as_str().unwrap().contains("none of the 1 environments"), "{throttled:?}");
-    let pid = slow.answer().as_i64().unwrap();
+    let pid = slow.answer()["pid"].as_i64().unwrap();
     assert_eq!(i64::from(hosted.pid().await), pid, "the request that was given up did not run: it would have exited");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_whose_caller_left_the_queue_is_never_run() {
     let hosted = Hosted::start_with(|spec| spec.environments = 1).await;
-    hosted.pid().await;
-    let slow = hosted.invoke(json!({ "do": "sleep", "millis": 600 }));
-    let impatient = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    let (slow, ()) = tokio::join!(hosted.invoke(json!({ "do": "sleep", "millis": 2000 })), async {
+        hosted.sleeps().await;
         let waiting = hosted.invoke(json!({ "do": "exit" }));
         assert!(tokio::time::timeout(Duration::from_millis(200), waiting).await.is_err(), "it waits for the other one");
-    };
-    let (slow, ()) = tokio::join!(slow, impatient);
-    assert_eq!(i64::from(hosted.pid().await), slow.answer().as_i64().unwrap());
+    });
+    assert_eq!(i64::from(hosted.pid().await), slow.answer()["pid"].as_i64().unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,14 +138,8 @@ async fn an_init_that_fails_twice_is_told_to_the_caller() {
     for (init, kind, message) in [
         ("exit", "Runtime.ExitError", "Runtime exited with error: exit status 3"),
         ("report", "Sample.Broken", "the sample does not start"),
-        ("hang", "Sandbox.Timedout", "Task timed out after 0.70 seconds"),
     ] {
-        let hosted = Hosted::start_with(|spec| {
-            spec.variables.insert("SAMPLE_INIT".into(), init.into());
-            spec.init_timeout = Duration::from_millis(400);
-            spec.timeout = Duration::from_millis(700);
-        })
-        .await;
+        let hosted = Hosted::start_with(|spec| drop(spec.variables.insert("SAMPLE_INIT".into(), init.into()))).await;
         for _ in 0..2 {
             let error = hosted.invoke(json!({})).await.error();
             assert_eq!(error.0, kind);
@@ -164,15 +150,25 @@ async fn an_init_that_fails_twice_is_told_to_the_caller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_init_that_fails_once_is_tried_again_for_the_same_request() {
-    let directory = tempfile::tempdir().unwrap();
-    let marker = directory.path().join("tried");
+async fn an_init_that_takes_too_long_has_the_functions_time_for_its_second_try() {
     let hosted = Hosted::start_with(|spec| {
-        spec.variables.insert("SAMPLE_INIT".into(), format!("once:{}", marker.display()));
+        spec.variables.insert("SAMPLE_INIT".into(), "hang".into());
+        spec.init_timeout = Duration::from_millis(300);
+        spec.timeout = Duration::from_millis(700);
     })
     .await;
+    let began = Instant::now();
+    let (kind, message) = hosted.invoke(json!({})).await.error();
+    assert_eq!(kind, "Sandbox.Timedout");
+    assert!(message.ends_with("Task timed out after 0.70 seconds"), "{message}");
+    assert!(began.elapsed() >= SECOND, "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_init_that_fails_once_is_tried_again_for_the_same_request() {
+    let (hosted, _directory, path) = with_init("once").await;
     assert_eq!(hosted.invoke(json!({ "a": 1 })).await.answer(), json!({ "a": 1 }));
-    assert!(marker.exists());
+    assert!(path.exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,18 +226,42 @@ async fn an_event_is_accepted_and_runs_by_itself() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn only_an_environment_with_an_extension_is_told_before_it_ends() {
+/// A host whose function does this in its init, with a path of its own, and the path.
+async fn with_init(what: &str) -> (Hosted, tempfile::TempDir, std::path::PathBuf) {
     let directory = tempfile::tempdir().unwrap();
-    let marker = directory.path().join("flushed");
-    let hosted = Hosted::start_with(|spec| {
-        spec.variables.insert("SAMPLE_INIT".into(), format!("extension:{}", marker.display()));
-    })
-    .await;
+    let path = directory.path().join("written");
+    let init = format!("{what}:{}", path.display());
+    let hosted = Hosted::start_with(|spec| drop(spec.variables.insert("SAMPLE_INIT".into(), init))).await;
+    (hosted, directory, path)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_with_an_extension_is_told_before_it_ends() {
+    let (hosted, _directory, path) = with_init("flush").await;
     let pid = hosted.pid().await;
     hosted.host.stop().await;
-    assert_eq!(std::fs::read_to_string(&marker).unwrap(), "flushed");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "flushed");
     assert!(!lives(pid));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_without_an_extension_is_not() {
+    let (hosted, _directory, path) = with_init("flush-without-extension").await;
+    let pid = hosted.pid().await;
+    hosted.host.stop().await;
+    assert!(!path.exists());
+    assert!(!lives(pid));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_extension_is_told_of_an_invocation() {
+    let (hosted, _directory, path) = with_init("extension").await;
+    let response = hosted.invoke(json!({})).await;
+    let event = || serde_json::from_slice(&std::fs::read(&path).ok()?).ok();
+    eventually("the extension has its event", || event().is_some()).await;
+    let event: serde_json::Value = event().unwrap();
+    assert_eq!(event["eventType"], "INVOKE");
+    assert_eq!(event["requestId"].as_str(), response.header("x-amzn-requestid"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -257,9 +277,9 @@ async fn a_stopped_host_lets_running_requests_finish_and_leaves_no_process() {
         let request = hyper::Request::post(uri).body(http_body_util::Full::new(body.into())).unwrap();
         crate::hosted::send(&client, request).await
     });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    hosted.sleeps().await;
     hosted.host.stop().await;
-    assert!(running.await.unwrap().answer().is_i64());
+    assert!(running.await.unwrap().answer()["pid"].is_i64());
     assert!(pids.iter().all(|pid| !lives(*pid)), "{pids:?}");
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
@@ -277,7 +297,7 @@ async fn a_crash_ends_running_requests_and_the_next_one_starts_anew() {
     let hosted = Hosted::start().await;
     let first = hosted.pid().await;
     let (running, ()) = tokio::join!(hosted.invoke(json!({ "do": "sleep", "millis": 60_000 })), async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        hosted.sleeps().await;
         hosted.host.crash("sample").await.unwrap();
     });
     assert!(running.error().1.ends_with("Runtime exited with error: signal: killed"), "{running:?}");
