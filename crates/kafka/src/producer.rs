@@ -112,9 +112,25 @@ impl Producer {
         blocking(self.client(), move |client| client.flush(timeout)).await
     }
 
+    /// Produces once, and once more when the client's idea of the topic was out of date.
+    async fn produced(&self, record: &Record) -> Result<Delivery, LogError> {
+        let unknown = match self.attempt(record).await {
+            Err(unknown @ LogError::UnknownTopic(_)) => unknown,
+            attempted => return attempted,
+        };
+        // A client learns of new topics and partitions by asking, by itself every five minutes only. The record was not
+        // written, so that it may be handed over again.
+        match self.ask_partitions(&record.topic, METADATA_TIMEOUT).await {
+            Ok(count) if record.partition.is_none_or(|partition| (0..count).contains(&partition)) => {
+                self.attempt(record).await
+            }
+            _ => Err(unknown),
+        }
+    }
+
     /// Enqueues with the client that works, making a new one when the old is beyond repair: such a record was never
     /// handed over, so that it may be handed to the next.
-    async fn produced(&self, record: &Record) -> Result<Delivery, LogError> {
+    async fn attempt(&self, record: &Record) -> Result<Delivery, LogError> {
         let mut client = self.client();
         let enqueued = match client.enqueue(record) {
             Err(_fatal) if client.is_beyond_repair() => {

@@ -96,6 +96,20 @@ async fn an_unknown_topic_is_said_to_be_one() {
 }
 
 #[tokio::test]
+async fn a_topic_that_is_made_later_is_found_at_once() {
+    let cluster = Cluster::new();
+    cluster.mock.topic_error("late", Broker::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap();
+    let producer = cluster.producer();
+    let late = || Record { topic: "late".into(), ..record("k") };
+    for _time in 0..2 {
+        let produced = producer.produce(late()).await;
+        assert!(matches!(produced, Err(LogError::UnknownTopic(_))), "{produced:?}");
+    }
+    cluster.mock.topic_error("late", Broker::RD_KAFKA_RESP_ERR_NO_ERROR).unwrap();
+    producer.produce(late()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_name_that_no_topic_can_have_is_an_unknown_topic() {
     let cluster = Cluster::new();
     let producer = cluster.producer();
