@@ -5,7 +5,12 @@ use std::{
     fs,
 };
 
-use crate::tree::{Source, report, root, shouted};
+use serde_json::Value;
+
+use crate::{
+    tree::{Source, report, root, shouted},
+    yaml,
+};
 
 /// The variables that the Kafka crate reads for a function.
 const KAFKA: &str = "crates/kafka/src/config.rs";
@@ -13,9 +18,20 @@ const KAFKA: &str = "crates/kafka/src/config.rs";
 /// The functions that answer a request or a batch; what the table calls `both`.
 const BOTH: [&str; 2] = ["issue-api", "issue-worker"];
 
-/// The names in a `config.rs`, with the line of the first mention.
+/// What is deployed, in AWS SAM's language.
+const TEMPLATE: &str = "infra/template.yaml";
+
+/// Variables that the Lambda runtime, the AWS SDK and the log read, whatever the function.
+const EVERYBODYS: [&str; 2] = ["AWS_", "RUST_"];
+
+/// The names in a function's `config.rs`, with the line of the first mention. Other functions than those two may do
+/// without one.
 fn read_by(function: &str) -> BTreeMap<String, (String, usize)> {
-    let config = Source::at(&format!("functions/{function}/src/config.rs"));
+    let path = format!("functions/{function}/src/config.rs");
+    if !BOTH.contains(&function) && !root().join(&path).exists() {
+        return BTreeMap::new();
+    }
+    let config = Source::at(&path);
     let mut names = names_in(&config);
     if config.text.contains("kafka::Config::from_lookup") {
         names.extend(names_in(&Source::at(KAFKA)).into_iter().filter(|(name, _place)| name.starts_with("KAFKA_")));
@@ -77,4 +93,34 @@ fn every_variable_is_in_the_table_and_in_the_code() {
         }
     }
     report("The variables in a function's config.rs are those of ARCHITECTURE's configuration table.", &faults);
+}
+
+#[test]
+fn the_template_sets_the_variables_of_the_table() {
+    // The template has to be there as soon as the codemap speaks of it.
+    if !root().join(TEMPLATE).exists() && !Source::at("ARCHITECTURE.md").text.contains("| `infra") {
+        return;
+    }
+    let mut set = BTreeSet::new();
+    environment_variables(&yaml::load(TEMPLATE), &mut set);
+    set.retain(|name| !EVERYBODYS.iter().any(|prefix| name.starts_with(prefix)));
+    let table = table();
+    let mut faults: Vec<String> = table
+        .iter()
+        .filter(|(name, _functions, _number)| !set.contains(name))
+        .map(|(name, _functions, number)| format!("ARCHITECTURE.md:{number}: {TEMPLATE} does not set {name}"))
+        .collect();
+    let unknown = set.iter().filter(|name| !table.iter().any(|row| row.0 == **name));
+    faults.extend(unknown.map(|name| format!("{TEMPLATE}: sets {name}, which ARCHITECTURE.md does not tell of")));
+    report("The template sets the variables of ARCHITECTURE's configuration table, and no others.", &faults);
+}
+
+/// The keys of every `Environment: Variables:`.
+fn environment_variables(value: &Value, names: &mut BTreeSet<String>) {
+    if let Some(variables) = value.pointer("/Environment/Variables").and_then(Value::as_object) {
+        names.extend(variables.keys().cloned());
+    }
+    let members = value.as_object().into_iter().flatten().map(|(_name, member)| member);
+    let items = value.as_array().into_iter().flatten();
+    members.chain(items).for_each(|inner| environment_variables(inner, names));
 }
