@@ -66,7 +66,12 @@ impl Dynamo {
 
     /// The store as the functions have it: attempts end after their second.
     pub(crate) async fn hasty_store(&self) -> DynamoStore {
-        store(dynamodb::client(&self.url).await)
+        hasty(&self.url).await
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
     }
 
     /// A proxy in front, without a fault, with dice of this seed.
@@ -117,7 +122,12 @@ fn epochs(epochs: &[(i64, &str)]) -> AttributeValue {
 
 /// The store as the functions have it, through a proxy: attempts end after their second.
 pub(crate) async fn through(proxy: &FaultProxy) -> DynamoStore {
-    store(dynamodb::client(&format!("http://{}", proxy.address())).await)
+    hasty(&format!("http://{}", proxy.address())).await
+}
+
+/// The store as the functions have it, on this URL.
+pub(crate) async fn hasty(url: &str) -> DynamoStore {
+    store(dynamodb::client(url).await)
 }
 
 /// A store through a proxy whose attempts may take long.

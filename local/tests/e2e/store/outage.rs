@@ -1,12 +1,18 @@
-//! The engine frozen and killed under a commit: the loop waits it out, and the chunk is written once.
+//! The engine frozen and killed under a commit: the loop waits it out, and the chunk is written once. And connections
+//! that died in silence, as those of an environment do that was frozen for long.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use coupon_dynamodb::IDLE_TIMEOUT;
 use coupon_store::{Commit, Consistency, Deadline, Retrying, Store, Tokens};
 use coupon_store_contract::Fixture;
 use local::embedded::Order;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use super::dynamo::Dynamo;
+use super::dynamo::{Dynamo, hasty};
 use super::faults::chunk;
 
 /// Generous: an attempt on a frozen engine takes its second, and a start is waited for.
@@ -59,4 +65,71 @@ async fn what_was_committed_survives_a_kill_and_what_was_not_is_committed_after_
     assert_eq!(case.head().await, after.head);
     let held = case.retrying().issued_among(&case.coupon_id(), &[1, 2, 3, 4].map(|number| case.user(number))).await;
     assert_eq!(held.unwrap().len(), 4);
+}
+
+/// Relays bytes to the engine until it is told to let every connection die: no byte passes any more, and nobody is told.
+struct Relay {
+    url: String,
+    deaths: Arc<watch::Sender<u32>>,
+    _serving: JoinSet<()>,
+}
+
+impl Relay {
+    async fn start(upstream: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let deaths = Arc::new(watch::Sender::new(0));
+        let (mut serving, upstream, told) = (JoinSet::new(), upstream.to_owned(), Arc::clone(&deaths));
+        serving.spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                let (mut near, _) = listener.accept().await.unwrap();
+                let mut far = TcpStream::connect(&upstream).await.unwrap();
+                let mut death = told.subscribe();
+                connections.spawn(async move {
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        // Both ends stay open for as long as the relay lives.
+                        _ = death.changed() => std::future::pending::<()>().await,
+                    }
+                });
+            }
+        });
+        Self { url, deaths, _serving: serving }
+    }
+
+    fn let_connections_die(&self) {
+        self.deaths.send_modify(|deaths| *deaths += 1);
+    }
+}
+
+#[tokio::test]
+async fn connections_that_died_in_silence_cost_an_attempt_and_not_the_budget() {
+    let dynamo = Dynamo::start().await;
+    let direct = dynamo.store();
+    let head = Fixture::new(&direct, "silent").created(10).await;
+    let relay = Relay::start(dynamo.address()).await;
+    let store = hasty(&relay.url).await;
+    let tokens = Tokens::with_seed(23);
+    let read = async || {
+        let retrying = Retrying::new(&store, &tokens, Deadline::after(BUDGET));
+        assert_eq!(retrying.head(&head.coupon_id, Consistency::Strong).await, Ok(Some(head.clone())));
+    };
+    let cost_of_one = async || {
+        let start = Instant::now();
+        read().await;
+        start.elapsed()
+    };
+
+    read().await;
+    relay.let_connections_die();
+    let cost = cost_of_one().await;
+    assert!(cost < Duration::from_secs(4), "a connection that died a moment ago cost {cost:?}");
+
+    futures_util::future::join_all((0..16).map(|_| read())).await;
+    relay.let_connections_die();
+    // What died is older than this when an environment thaws; to find them out one by one would take 16 s.
+    tokio::time::sleep(IDLE_TIMEOUT + Duration::from_millis(500)).await;
+    let cost = cost_of_one().await;
+    assert!(cost < Duration::from_secs(4), "connections that died long ago cost {cost:?}");
 }
