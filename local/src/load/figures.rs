@@ -97,8 +97,10 @@ pub struct Figures {
     pub errors: BTreeMap<String, u64>,
     /// Requests that were repeated after a 503, a 429 or a lost connection; no error by themselves.
     pub repeated: u64,
-    /// Tickets that came to a coupon.
+    /// People who hold a coupon. Whoever had to ask again may be told so by `ALREADY_ISSUED`.
     pub issued: u64,
+    /// People who know how it ended for them: refused, an outcome, or given up.
+    pub ended: u64,
     /// Tickets that came to none, by reason.
     pub rejected: BTreeMap<String, u64>,
     /// From the first moment to the last outcome.
@@ -129,6 +131,7 @@ impl Figures {
             errors: BTreeMap::new(),
             repeated: 0,
             issued: 0,
+            ended: 0,
             rejected: BTreeMap::new(),
             seconds: 0.0,
             accept_ms: Latencies::new()?,
@@ -137,13 +140,6 @@ impl Figures {
             told_ms: Latencies::new()?,
             winners: Vec::new(),
         })
-    }
-
-    /// How many people have an end: refused, an outcome, or an error.
-    #[must_use]
-    pub fn ended(&self) -> u64 {
-        let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
-        self.issued + sum(&self.rejected) + sum(&self.refused) + sum(&self.errors)
     }
 
     /// How many got no answer or no outcome.

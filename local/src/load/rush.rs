@@ -121,7 +121,7 @@ impl Rush {
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
         let figures = self.lock();
-        (figures.users, figures.ended())
+        (figures.users, figures.ended)
     }
 
     /// When somebody's request was due, in ms since 1970.
@@ -226,8 +226,7 @@ impl Rush {
             tokio::time::sleep(delay).await;
             match self.0.api.status(&self.0.coupon_id, ticket, &person.token).await {
                 Ok(answer) if answer.status == StatusCode::OK => {
-                    let said = answer.said();
-                    if self.told(person, ticket, &said) {
+                    if self.told(person, ticket, answer.said()) {
                         if fine {
                             self.lock().told_ms.record(due.elapsed());
                         }
@@ -280,41 +279,53 @@ impl Rush {
             self.failed(answer.shown());
             return;
         };
-        // A holder is told which request won: an answer like any other.
-        if let Some(ticket) = said.coupon.and_then(|coupon| coupon.request_id) {
-            self.0.written.line(&self.0.coupon_id, &person.user_id, &ticket, Some(Told::Issued));
-        }
         let mut figures = self.lock();
         *figures.refused.entry(code).or_default() += 1;
         figures.refuse_ms.record(due.elapsed());
+        figures.ended += 1;
+        drop(figures);
+        self.holds(person, said.coupon);
+    }
+
+    /// A holder who asked again, and is told which request won.
+    fn holds(&self, person: &Person, coupon: Option<Box<Said>>) {
+        let Some(coupon) = coupon else { return };
+        let Some(ticket) = coupon.request_id else { return };
+        self.0.written.line(&self.0.coupon_id, &person.user_id, &ticket, Some(Told::Issued));
+        self.won(person, &ticket, coupon.rank);
+    }
+
+    fn won(&self, person: &Person, ticket: &str, rank: Option<u64>) {
+        let (user_id, request_id) = (person.user_id.clone(), ticket.to_owned());
+        let mut figures = self.lock();
+        figures.issued += 1;
+        figures.winners.push(Winner { rank: rank.unwrap_or(0), user_id, request_id });
     }
 
     /// Writes down what a status said; whether it was the end.
-    fn told(&self, person: &Person, ticket: &str, said: &Said) -> bool {
+    fn told(&self, person: &Person, ticket: &str, said: Said) -> bool {
         let told = match said.status.as_ref().and_then(serde_json::Value::as_str) {
             Some("ISSUED") => Told::Issued,
             Some("REJECTED") => Told::Rejected,
             _ => Told::Pending,
         };
         self.0.written.line(&self.0.coupon_id, &person.user_id, ticket, Some(told));
-        let mut figures = self.lock();
         match told {
             Told::Pending => return false,
-            Told::Issued => {
-                figures.issued += 1;
-                let (user_id, request_id) = (person.user_id.clone(), ticket.to_owned());
-                figures.winners.push(Winner { rank: said.rank.unwrap_or(0), user_id, request_id });
-            }
+            Told::Issued => self.won(person, ticket, said.rank),
             Told::Rejected => {
-                let reason = said.reason.clone().unwrap_or_default();
-                *figures.rejected.entry(reason).or_default() += 1;
+                *self.lock().rejected.entry(said.reason.unwrap_or_default()).or_default() += 1;
+                self.holds(person, said.coupon);
             }
         }
+        self.lock().ended += 1;
         true
     }
 
     fn failed(&self, what: String) {
-        *self.lock().errors.entry(what).or_default() += 1;
+        let mut figures = self.lock();
+        *figures.errors.entry(what).or_default() += 1;
+        figures.ended += 1;
     }
 
     fn lock(&self) -> MutexGuard<'_, Figures> {

@@ -113,7 +113,9 @@ async fn tables_that_somebody_tampered_with_are_found() {
     judged.tampered(None, ("issued", number(4)), "I1").await;
     judged.tampered(None, ("clock", number(1)), "I8").await;
     judged.tampered(None, ("version", number(99)), "I8").await;
-    judged.tampered(None, ("epochs", AttributeValue::L(Vec::new())), "I8").await;
+    let sold_out =
+        HashMap::from([("offset".to_owned(), number(0)), ("phase".to_owned(), AttributeValue::S("SOLD_OUT".into()))]);
+    judged.tampered(None, ("epochs", AttributeValue::L(vec![AttributeValue::M(sold_out)])), "I8").await;
     judged.tampered(Some("bob"), ("rank", number(3)), "I3").await;
     judged.tampered(Some("bob"), ("rank", AttributeValue::S("2".into())), "I8").await;
     judged.tampered(Some("bob"), ("issuedAt", AttributeValue::S("2026-11-20T03:00:00Z".into())), "I8").await;

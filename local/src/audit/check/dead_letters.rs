@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use coupon::DeadLetterReason;
 
 use super::super::replay::{DEAD_LETTER_HEADERS, dead_letter_texts, source};
@@ -53,8 +54,9 @@ impl Audit<'_> {
             Err(_) => self.world.requests.iter().find(by_place),
         };
         let request = request.ok_or_else(|| format!("there is no record {place}"))?;
-        let headers = record.headers.split_last_chunk::<4>().map(|(headers, _)| headers);
-        if (&record.key, &record.value, headers) != (&request.key, &request.value, Some(request.headers.as_slice())) {
+        let headers = record.headers.split_last_chunk::<4>().map(|(headers, _)| headers).unwrap_or_default();
+        let same = (&record.key, &record.value) == (&request.key, &request.value);
+        if !same || !headers.iter().map(as_handed_over).eq(request.headers.iter().map(as_handed_over)) {
             return Err(format!("key, value or headers are not those of {place}"));
         }
         let possible = match self.replay.garbage.get(&place) {
@@ -68,4 +70,9 @@ impl Audit<'_> {
         let possible: Vec<&str> = possible.iter().map(|reason| reason.as_str()).collect();
         Err(format!("says {reason:?} of {place}, which is {}", possible.join(" or ")))
     }
+}
+
+/// A header as a mapping's event has it, which cannot tell a null value from an empty one.
+fn as_handed_over((name, value): &(String, Option<Bytes>)) -> (&str, &[u8]) {
+    (name, value.as_deref().unwrap_or_default())
 }
