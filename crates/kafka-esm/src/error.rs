@@ -18,9 +18,9 @@ pub enum EsmError {
         #[source]
         source: KafkaError,
     },
-    /// The mapping ended before this could be answered; its log says why.
-    #[error("the mapping has ended")]
-    Ended,
+    /// The mapping has ended, which nobody asked it to, or before this could be answered.
+    #[error("the mapping has ended: {0}")]
+    Ended(String),
     /// The system gave no thread.
     #[error("no thread for the poller: {0}")]
     Thread(#[from] std::io::Error),

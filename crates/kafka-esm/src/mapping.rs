@@ -144,6 +144,9 @@ impl Mapping {
     /// # Errors
     /// [`EsmError::Refused`] names the key and the value that cannot be.
     pub fn from_value(mut value: Value) -> Result<(Self, Emulator), EsmError> {
+        if !value.is_object() {
+            return Err(EsmError::Refused(vec![format!("an object of properties, not {value}")]));
+        }
         let emulator = value.as_object_mut().and_then(|object| object.remove("Emulator"));
         let emulator = emulator.map_or_else(|| Ok(Emulator::default()), |found| typed(found, "Emulator."))?;
         Ok((typed(value, "")?, emulator))
@@ -160,6 +163,8 @@ fn typed<T: serde::de::DeserializeOwned>(value: Value, prefix: &str) -> Result<T
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::emulator::Pbr;
+    use kafka_event::NullText;
     use serde_json::json;
 
     fn refusal(value: Value) -> String {
@@ -187,9 +192,6 @@ mod tests {
             refusal(json!({"FilterCriteria": {"Filters": [{"Pattern": 7}]}}))
                 .contains("FilterCriteria.Filters[0].Pattern")
         );
-        assert!(refusal(json!([])).contains("invalid type"));
+        assert!(refusal(json!([])).contains("object of properties"));
     }
-
-    use crate::emulator::Pbr;
-    use kafka_event::NullText;
 }

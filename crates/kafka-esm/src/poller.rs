@@ -74,9 +74,11 @@ impl Shared {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the runner; a runner that is gone needs no news.
+    /// Tells the runner, and waits until it has room; `false` when it is gone.
     pub(crate) fn tell(&self, news: News) -> bool {
-        self.news.blocking_send(news).is_ok()
+        // In async code only where a runtime is torn down with its mapping still running, and then nobody listens.
+        let waits = tokio::runtime::Handle::try_current().is_err();
+        if waits { self.news.blocking_send(news).is_ok() } else { self.news.try_send(news).is_ok() }
     }
 }
 

@@ -120,19 +120,16 @@ fn looks_like_an_error(body: &Value) -> bool {
 
 /// The named records. One identifier that is not of the batch makes the whole answer invalid.
 fn failures(body: &Value, request: &Request<'_>) -> Result<BTreeMap<i32, BTreeSet<i64>>, String> {
-    let list = match body {
-        Value::Null => return Ok(BTreeMap::new()),
-        Value::Array(list) if list.is_empty() => return Ok(BTreeMap::new()),
-        Value::Object(object) => object.get("batchItemFailures").unwrap_or(&Value::Null),
-        other => return Err(format!("the response must be an object, not {}", shown(other.to_string().as_bytes()))),
-    };
-    let list = match list {
-        Value::Null => return Ok(BTreeMap::new()),
-        Value::Array(list) => list,
-        other => {
-            return Err(format!("`batchItemFailures` must be an array, not {}", shown(other.to_string().as_bytes())));
-        }
-    };
+    if body.is_null() || body.as_array().is_some_and(Vec::is_empty) {
+        return Ok(BTreeMap::new());
+    }
+    let wrong = |expected: &str, met: &Value| format!("{expected}, not {}", shown(met.to_string().as_bytes()));
+    let object = body.as_object().ok_or_else(|| wrong("the response must be an object", body))?;
+    let list = object.get("batchItemFailures").unwrap_or(&Value::Null);
+    if list.is_null() {
+        return Ok(BTreeMap::new());
+    }
+    let list = list.as_array().ok_or_else(|| wrong("`batchItemFailures` must be an array", list))?;
     let mut named: BTreeMap<i32, BTreeSet<i64>> = BTreeMap::new();
     for failure in list {
         let (partition, offset) = identified(failure, request)?;

@@ -15,7 +15,6 @@ use tokio::task::JoinSet;
 use crate::clock;
 use crate::destination::delivery::{Delivered, Deliverer};
 use crate::engine::{Action, Engine, Now, TaskId, Uncommitted};
-use crate::error::EsmError;
 use crate::http::Http;
 use crate::metrics::{Counters, Metrics, add};
 use crate::poller::{EsmConsumer, News};
@@ -34,7 +33,7 @@ pub(crate) struct State {
     /// Assigned partitions and what is committed of them.
     pub(crate) committed: BTreeMap<i32, i64>,
     /// The numbers at the end, once there is one, and the fault that it ended with.
-    pub(crate) ended: Option<(Metrics, Option<Arc<EsmError>>)>,
+    pub(crate) ended: Option<(Metrics, Option<String>)>,
 }
 
 /// What a job under way ends with.
@@ -56,7 +55,7 @@ pub(crate) struct Runner {
     pub(crate) commit: CommitState,
     /// The answer that a held rebalance waits for.
     pub(crate) revoking: Option<std_mpsc::Sender<Vec<Uncommitted>>>,
-    pub(crate) fault: Option<EsmError>,
+    pub(crate) fault: Option<String>,
 }
 
 /// One commit at a time.
@@ -81,7 +80,7 @@ impl Runner {
             tokio::select! {
                 told = news.recv() => match told {
                     Some(told) => self.hear(told),
-                    None => self.fault = Some(EsmError::Ended),
+                    None => self.fault = Some("the poller is gone".to_owned()),
                 },
                 Some(done) = jobs.join_next(), if !jobs.is_empty() => {
                     if let Ok(done) = done {
@@ -145,7 +144,7 @@ impl Runner {
                 self.revoking = Some(answer);
             }
             News::Committed(result) => self.committed(result),
-            News::Fatal(source) => self.fault = Some(EsmError::Kafka { doing: "polled", source }),
+            News::Fatal(error) => self.fault = Some(error.to_string()),
         }
     }
 
@@ -229,8 +228,8 @@ impl Runner {
     /// The last commit, the last numbers, and out of the group.
     async fn leave(self, news: mpsc::Receiver<News>, thread: std::thread::JoinHandle<()>) {
         let Self { engine, consumer, state, counters, settings, fault, .. } = self;
-        // A rebalance that waits gets no answer any more, and a poller that has news nobody who hears it.
-        drop((self.revoking, news));
+        // A rebalance that waits gets no answer any more.
+        drop(self.revoking);
         let uncommitted = engine.uncommitted();
         let committing = Arc::clone(&consumer);
         let committed = tokio::task::spawn_blocking(move || {
@@ -245,12 +244,17 @@ impl Runner {
         committed.extend(engine.uncommitted().iter().map(|position| (position.partition, position.position)));
         let metrics = metrics(&counters, &settings, Arc::clone(&consumer), committed).await;
         consumer.context().stop.store(true, Ordering::Release);
-        // The thread holds the last reference: dropped there, the consumer leaves the group and waits for it.
-        drop(consumer);
-        if tokio::task::spawn_blocking(move || thread.join().is_err()).await.unwrap_or(true) {
+        // From here on nobody hears the poller; one that is waiting to be heard goes on to its end.
+        drop(news);
+        // Whoever drops the last reference leaves the group and waits for that, which async code may not.
+        let ended = tokio::task::spawn_blocking(move || {
+            drop(consumer);
+            thread.join().is_ok()
+        });
+        if !ended.await.unwrap_or(false) {
             tracing::error!("the poller's thread panicked");
         }
-        state.send_modify(|state| state.ended = Some((metrics, fault.map(Arc::new))));
+        state.send_modify(|state| state.ended = Some((metrics, fault)));
     }
 }
 

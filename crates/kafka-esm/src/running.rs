@@ -120,7 +120,7 @@ impl Running {
         let reached = state.wait_for(|state| state.ready || state.ended.is_some()).await;
         match reached.map(|state| state.ready) {
             Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(EsmError::Ended),
+            Ok(false) | Err(_) => self.ended().await.and(Err(EsmError::Ended("it was stopped".to_owned()))),
         }
     }
 
@@ -143,8 +143,8 @@ impl Running {
         let ended = state.wait_for(|state| state.ended.is_some()).await.ok().and_then(|state| state.ended.clone());
         match ended {
             Some((metrics, None)) => Ok(metrics),
-            Some((_, Some(fault))) => Err(Arc::into_inner(fault).unwrap_or(EsmError::Ended)),
-            None => Err(EsmError::Ended),
+            Some((_, Some(fault))) => Err(EsmError::Ended(fault)),
+            None => Err(EsmError::Ended("its task was cut off".to_owned())),
         }
     }
 
@@ -153,7 +153,7 @@ impl Running {
     ///
     /// # Errors
     /// The mapping had ended before because of a fault.
-    pub async fn stop(self) -> Result<Metrics, EsmError> {
+    pub async fn stop(&self) -> Result<Metrics, EsmError> {
         self.stop.send_replace(true);
         self.ended().await
     }

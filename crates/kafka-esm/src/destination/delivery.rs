@@ -8,7 +8,7 @@ use bytes::Bytes;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
 use super::Destination;
-use super::payload::{Message, messages};
+use super::payload::{Letter, Message};
 use crate::clock;
 use crate::engine::{GivenUp, Task};
 use crate::http::Http;
@@ -38,7 +38,8 @@ impl Deliverer {
     pub(crate) async fn deliver(&self, task: &Task, given_up: &GivenUp) -> Delivered {
         let mut delivered = Delivered { records_taken: 0, messages_failed: 0 };
         let Some(destination) = &self.settings.destination else { return delivered };
-        for message in messages(&self.settings, destination, task, given_up, clock::unix_millis()) {
+        let (settings, unix_millis) = (&*self.settings, clock::unix_millis());
+        for message in (Letter { settings, destination, task, given_up, unix_millis }).messages() {
             let records = message.records;
             match self.send(destination, message).await {
                 Ok(()) => delivered.records_taken += records,

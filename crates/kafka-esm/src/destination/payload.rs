@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::Destination;
@@ -24,90 +25,150 @@ pub(crate) struct Message {
     pub(crate) records: usize,
 }
 
-/// The messages for records that are given up.
-pub(crate) fn messages(
-    settings: &Settings,
-    destination: &Destination,
-    task: &Task,
-    given_up: &GivenUp,
-    unix_millis: i64,
-) -> Vec<Message> {
-    let envelope = |records: &[Record]| {
-        let event = payload::event(settings, records);
-        let mut envelope = envelope(settings, destination, task, given_up, unix_millis);
-        envelope["KafkaBatchInfo"] = json!({
-            "batchSize": records.len(),
-            "bootstrapServers": settings.bootstrap_servers,
-            "payloadSize": event.len(),
-        });
-        (envelope, event)
-    };
-    match destination {
-        Destination::Http { with_event, .. } => {
-            let (mut message, event) = envelope(&task.records);
-            message["KafkaBatchInfo"]["recordsInfo"] = records_info(settings, &task.records);
-            if *with_event {
-                message["payload"] = Value::from(String::from_utf8_lossy(&event));
-            }
-            vec![Message { key: None, body: message.to_string(), records: task.records.len() }]
-        }
-        Destination::Kafka { .. } => {
-            let of_record = |record: &Record| {
-                let (mut message, event) = envelope(std::slice::from_ref(record));
-                let (offset, timestamp) = (record.offset.to_string(), rfc3339(record.timestamp));
-                message["KafkaBatchInfo"]["recordInfo"] = json!({"offset": offset, "timestamp": timestamp});
-                message["payload"] = serde_json::from_slice(&event).unwrap_or_default();
-                Message { key: key(record), body: message.to_string(), records: 1 }
-            };
-            task.records.iter().map(of_record).collect()
-        }
-    }
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    request_context: RequestContext<'a>,
+    response_context: Option<AnswerContext<'a>>,
+    version: &'static str,
+    timestamp: String,
+    #[serde(rename = "KafkaBatchInfo")]
+    batch: BatchInfo<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<Payload<'a>>,
 }
 
-fn envelope(
-    settings: &Settings,
-    destination: &Destination,
-    task: &Task,
-    given_up: &GivenUp,
-    unix_millis: i64,
-) -> Value {
-    let response = given_up.response.as_ref();
-    let request_id = response.and_then(|response| response.request_id.clone()).unwrap_or_else(random_uuid);
-    json!({
-        "requestContext": {
-            "requestId": request_id,
-            "functionArn": function_arn(&settings.function),
-            "condition": given_up.condition.as_str(destination),
-            "approximateInvokeCount": task.invokes,
-        },
-        "responseContext": response.map(|response| {
-            let version = response.executed_version.as_deref().unwrap_or("$LATEST");
-            let mut context = json!({"statusCode": 200, "executedVersion": version});
-            if let Some(error) = &response.function_error {
-                context["functionError"] = Value::from(error.as_str());
-            }
-            context
-        }),
-        "version": "1.0",
-        "timestamp": rfc3339(unix_millis),
-    })
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext<'a> {
+    request_id: String,
+    function_arn: String,
+    condition: &'a str,
+    approximate_invoke_count: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AnswerContext<'a> {
+    status_code: u16,
+    executed_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_error: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BatchInfo<'a> {
+    batch_size: usize,
+    bootstrap_servers: &'a str,
+    payload_size: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records_info: Option<BTreeMap<String, Span>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record_info: Option<Place>,
+}
+
+/// Offsets are strings here, unlike in the event.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Span {
+    first_record_offset: String,
+    last_record_offset: String,
+    first_record_timestamp: String,
+    last_record_timestamp: String,
+}
+
+#[derive(Serialize)]
+struct Place {
+    offset: String,
+    timestamp: String,
+}
+
+/// The event: as text for S3, as an object for a topic.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Payload<'a> {
+    Text(&'a str),
+    Object(Value),
+}
+
+/// What all messages of a task share.
+pub(crate) struct Letter<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) destination: &'a Destination,
+    pub(crate) task: &'a Task,
+    pub(crate) given_up: &'a GivenUp,
+    pub(crate) unix_millis: i64,
+}
+
+impl Letter<'_> {
+    /// The messages for records that are given up.
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        match self.destination {
+            Destination::Http { with_event, .. } => vec![self.of_batch(*with_event)],
+            Destination::Kafka { .. } => self.task.records.iter().map(|record| self.of_record(record)).collect(),
+        }
+    }
+
+    fn of_batch(&self, with_event: bool) -> Message {
+        let records = &self.task.records;
+        let event = payload::event(self.settings, records);
+        let text = String::from_utf8_lossy(&event);
+        let payload = with_event.then(|| Payload::Text(&text));
+        let batch = BatchInfo { records_info: Some(spans(self.settings, records)), ..self.batch(records, event.len()) };
+        Message { key: None, body: self.envelope(batch, payload), records: records.len() }
+    }
+
+    fn of_record(&self, record: &Record) -> Message {
+        let event = payload::event(self.settings, std::slice::from_ref(record));
+        let place = Place { offset: record.offset.to_string(), timestamp: rfc3339(record.timestamp) };
+        let batch = BatchInfo { record_info: Some(place), ..self.batch(std::slice::from_ref(record), event.len()) };
+        let payload = Payload::Object(serde_json::from_slice(&event).unwrap_or_default());
+        Message { key: key(record), body: self.envelope(batch, Some(payload)), records: 1 }
+    }
+
+    fn batch(&self, records: &[Record], payload_size: usize) -> BatchInfo<'_> {
+        let bootstrap_servers = &self.settings.bootstrap_servers;
+        BatchInfo { batch_size: records.len(), bootstrap_servers, payload_size, records_info: None, record_info: None }
+    }
+
+    fn envelope(&self, batch: BatchInfo<'_>, payload: Option<Payload<'_>>) -> String {
+        let response = self.given_up.response.as_ref();
+        let envelope = Envelope {
+            request_context: RequestContext {
+                request_id: response.and_then(|response| response.request_id.clone()).unwrap_or_else(random_uuid),
+                function_arn: function_arn(&self.settings.function),
+                condition: self.given_up.condition.as_str(self.destination),
+                approximate_invoke_count: self.task.invokes,
+            },
+            response_context: response.map(|response| AnswerContext {
+                status_code: 200,
+                executed_version: response.executed_version.as_deref().unwrap_or("$LATEST"),
+                function_error: response.function_error.as_deref(),
+            }),
+            version: "1.0",
+            timestamp: rfc3339(self.unix_millis),
+            batch,
+            payload,
+        };
+        // Strings and numbers alone: there is nothing that JSON could not say.
+        serde_json::to_string(&envelope).unwrap_or_default()
+    }
 }
 
 /// By partition key: the first and the last record.
-fn records_info(settings: &Settings, records: &[Record]) -> Value {
-    let mut partitions = BTreeMap::new();
-    for records in records.chunk_by(|a, b| a.partition == b.partition) {
-        if let (Some(first), Some(last)) = (records.first(), records.last()) {
-            let info = json!({
-                "firstRecordOffset": first.offset.to_string(),
-                "lastRecordOffset": last.offset.to_string(),
-                "firstRecordTimestamp": rfc3339(first.timestamp),
-                "lastRecordTimestamp": rfc3339(last.timestamp),
-            });
-            partitions.insert(settings.partition_key(first.partition), info);
-        }
-    }
-    json!(partitions)
+fn spans(settings: &Settings, records: &[Record]) -> BTreeMap<String, Span> {
+    let span = |records: &[Record]| {
+        let (first, last) = (records.first()?, records.last()?);
+        let span = Span {
+            first_record_offset: first.offset.to_string(),
+            last_record_offset: last.offset.to_string(),
+            first_record_timestamp: rfc3339(first.timestamp),
+            last_record_timestamp: rfc3339(last.timestamp),
+        };
+        Some((settings.partition_key(first.partition), span))
+    };
+    records.chunk_by(|a, b| a.partition == b.partition).filter_map(span).collect()
 }
 
 fn function_arn(function: &str) -> String {

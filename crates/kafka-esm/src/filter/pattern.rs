@@ -60,20 +60,19 @@ impl Node {
     pub(super) fn parse(fields: &Map<String, Value>) -> Result<Self, String> {
         let mut node = Self::default();
         for (name, condition) in fields {
-            match condition {
-                Value::Array(alternatives) if name == "$or" => {
-                    let parse = |alternative: &Value| match alternative {
-                        Value::Object(fields) => Self::parse(fields),
-                        other => Err(format!("`$or` takes objects, not {other}")),
-                    };
-                    node.alternatives.push(alternatives.iter().map(parse).collect::<Result<_, _>>()?);
-                }
-                Value::Array(rules) if !rules.is_empty() => {
-                    let rules = rules.iter().map(Rule::parse).collect::<Result<_, _>>()?;
-                    node.fields.push((name.clone(), Condition::Leaf(rules)));
-                }
-                Value::Object(nested) => node.fields.push((name.clone(), Condition::Nested(Self::parse(nested)?))),
-                other => return Err(format!("`{name}` must be an array of rules or an object of fields, not {other}")),
+            if let (Some(alternatives), "$or") = (condition.as_array(), name.as_str()) {
+                let parse = |alternative: &Value| {
+                    let fields = alternative.as_object();
+                    Self::parse(fields.ok_or_else(|| format!("`$or` takes objects, not {alternative}"))?)
+                };
+                node.alternatives.push(alternatives.iter().map(parse).collect::<Result<_, _>>()?);
+            } else if let Some(rules) = condition.as_array().filter(|rules| !rules.is_empty()) {
+                let rules = rules.iter().map(Rule::parse).collect::<Result<_, _>>()?;
+                node.fields.push((name.clone(), Condition::Leaf(rules)));
+            } else if let Some(nested) = condition.as_object() {
+                node.fields.push((name.clone(), Condition::Nested(Self::parse(nested)?)));
+            } else {
+                return Err(format!("`{name}` must be an array of rules or an object of fields, not {condition}"));
             }
         }
         Ok(node)

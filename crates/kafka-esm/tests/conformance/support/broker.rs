@@ -1,0 +1,57 @@
+//! One embedded broker for all cases, built from the sources as they are and ended with the tests, even by kill -9.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+/// Its address, once it takes connections.
+pub(crate) fn address() -> &'static str {
+    static BROKER: OnceLock<(String, Child)> = OnceLock::new();
+    &BROKER.get_or_init(start).0
+}
+
+fn start() -> (String, Child) {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("esm-broker-{}", std::process::id()));
+    std::fs::create_dir_all(&data).unwrap();
+    // The shell's input ends with this process, whatever ends it, and the shell takes the broker along.
+    let script = r#""$0" "$@" & broker=$!; cat >/dev/null; kill -9 $broker; rm -rf "$4""#;
+    let mut child = Command::new("sh")
+        .args(["-c", script])
+        .arg(binary())
+        .args(["--port", &port.to_string(), "--data"])
+        .arg(&data)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("ready on")), "the broker ended before it was ready");
+    (format!("127.0.0.1:{port}"), child)
+}
+
+/// Cargo says where it is, and builds it first if it is stale. Features are resolved for the whole workspace, as a test
+/// run does, so that nothing is compiled in another set.
+fn binary() -> PathBuf {
+    let mut command = Command::new(env!("CARGO"));
+    // What cargo tells a process about its package would tell build scripts that everything has changed.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let kept = ["CARGO", "CARGO_HOME", "CARGO_TARGET_DIR"].contains(&&*text);
+        if (text.starts_with("CARGO") && !kept) || text.starts_with("RUSTUP_TOOLCHAIN_") || text == "LD_LIBRARY_PATH" {
+            command.env_remove(&name);
+        }
+    }
+    let output = command
+        .args(["build", "--quiet", "--bin", "embedded-broker", "--message-format", "json"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let mut executables = messages.filter_map(|message| Some(message.get("executable")?.as_str()?.to_owned()));
+    executables.next_back().expect("cargo builds the embedded broker").into()
+}
