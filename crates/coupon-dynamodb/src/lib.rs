@@ -35,7 +35,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(800);
 /// A connection that was idle for this long is not used again. One that died in silence while the environment was frozen
 /// costs the attempt that finds out, and a pool may hold many: four of them would cost four seconds. Whatever lies
 /// between keeps connections longer, a NAT gateway for 350 s
-/// (<https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html>).
+/// (<https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html>).
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 const _: () = assert!(CONNECT_TIMEOUT.as_millis() < ATTEMPT_TIMEOUT.as_millis());
