@@ -150,6 +150,8 @@ async fn a_full_queue_is_told_from_a_silent_broker() {
     let cluster = Cluster::new();
     let producer = cluster.producer_with("queue.buffering.max.messages=1");
     producer.produce(record("k")).await.unwrap();
+    // It counts as queued for a moment longer than its producer waits.
+    producer.flush(Duration::from_secs(3)).await.unwrap();
     cluster.mock.broker_down(-1).unwrap();
     let (first, second) = tokio::join!(producer.produce(record("k")), producer.produce(record("k")));
     assert!(matches!(first, Err(LogError::Unavailable(_))), "{first:?}");
@@ -258,7 +260,8 @@ async fn a_flush_waits_for_what_is_queued_and_says_what_is_left() {
     let cluster = Cluster::new();
     let producer = cluster.producer();
     producer.produce(record("k")).await.unwrap();
-    producer.flush(Duration::ZERO).await.unwrap();
+    // A record counts as queued for a moment longer than its producer waits.
+    producer.flush(Duration::from_secs(3)).await.unwrap();
     cluster.mock.broker_down(-1).unwrap();
     // Polled in this order: the record is queued before the first flush starts.
     let (produced, ()) = tokio::join!(biased; producer.produce(record("k")), async {
