@@ -185,6 +185,8 @@ async fn hostile_bytes_get_an_answer_or_a_closed_connection() {
         (b"GET /open/%zz%ff?%=%&& HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".as_slice(), "HTTP/1.1 200 OK"),
         (b"GET /open/a HTTP/1.1\r\nhost: \xff\xfe\r\nx: \x80\r\nconnection: close\r\n\r\n", "HTTP/1.1 200 OK"),
         (b"GET /open/a HTTP/1.0\r\n\r\n", "HTTP/1.0 200 OK"),
+        // An encoded slash is a slash: no way past the authorizer.
+        (b"GET /open/a%2Fb HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "HTTP/1.1 401 Unauthorized"),
         (b"OPTIONS * HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "HTTP/1.1 401 Unauthorized"),
         (b"CONNECT a:1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "HTTP/1.1 401 Unauthorized"),
         (b"GET /open/\xff HTTP/1.1\r\nhost: x\r\n\r\n", "HTTP/1.1 400 Bad Request"),
