@@ -46,8 +46,6 @@ pub(crate) enum News {
         partitions: Vec<i32>,
         answer: std_mpsc::Sender<Vec<Uncommitted>>,
     },
-    /// An asynchronous commit has ended.
-    Committed(Result<Vec<(i32, i64)>, KafkaError>),
     /// The consumer cannot go on.
     Fatal(KafkaError),
 }

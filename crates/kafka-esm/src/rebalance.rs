@@ -57,18 +57,6 @@ impl ConsumerContext for Shared {
             }
         }
     }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let elements = offsets.elements();
-        let each = || {
-            elements.iter().map(|element| {
-                element.error()?;
-                Ok((element.partition(), element.offset().to_raw().unwrap_or(-1)))
-            })
-        };
-        let committed = result.and_then(|()| each().collect::<KafkaResult<Vec<_>>>());
-        self.tell(News::Committed(committed));
-    }
 }
 
 impl Shared {

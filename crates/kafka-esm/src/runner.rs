@@ -40,6 +40,8 @@ pub(crate) struct State {
 enum Done {
     Invoked(TaskId, Exchange),
     Delivered(TaskId, Delivered),
+    /// Positions, and what the broker said.
+    Committed(Vec<(i32, i64)>, KafkaResult<()>),
 }
 
 /// See the module.
@@ -75,7 +77,7 @@ impl Runner {
     ) {
         let mut jobs = JoinSet::new();
         let mut stopping = false;
-        while !(stopping && self.engine.is_idle()) && self.fault.is_none() {
+        while !(stopping && self.engine.is_idle() && !self.commit.under_way) && self.fault.is_none() {
             let wake = self.advance(&mut jobs);
             tokio::select! {
                 told = news.recv() => match told {
@@ -106,7 +108,7 @@ impl Runner {
         }
         self.answer_revocation();
         self.regulate();
-        let retry_commit = self.commit();
+        let retry_commit = self.commit(jobs);
         wake.into_iter().chain(retry_commit).min()
     }
 
@@ -129,6 +131,7 @@ impl Runner {
             Done::Delivered(task, delivered) => {
                 self.engine.delivered(task, delivered.records_taken, delivered.messages_failed);
             }
+            Done::Committed(positions, result) => self.committed(&positions, result),
         }
     }
 
@@ -143,26 +146,23 @@ impl Runner {
                 self.engine.begin_revoke(&partitions);
                 self.revoking = Some(answer);
             }
-            News::Committed(result) => self.committed(result),
             News::Fatal(error) => self.fault = Some(error.to_string()),
         }
     }
 
-    fn committed(&mut self, result: KafkaResult<Vec<(i32, i64)>>) {
+    fn committed(&mut self, positions: &[(i32, i64)], result: KafkaResult<()>) {
         self.commit.under_way = false;
         match result {
-            Ok(positions) => {
-                self.engine.committed(&positions);
+            Ok(()) => {
+                self.engine.committed(positions);
                 self.publish(false);
             }
-            Err(error) => self.commit_failed(&error),
+            Err(error) => {
+                add(&self.counters.commit_error, 1);
+                tracing::warn!(%error, ?positions, "the commit failed; these records may be redelivered");
+                self.commit.not_before = clock::now().checked_add(COMMIT_RETRY);
+            }
         }
-    }
-
-    fn commit_failed(&mut self, error: &dyn std::fmt::Display) {
-        add(&self.counters.commit_error, 1);
-        tracing::warn!(%error, "the commit failed; these records may be redelivered");
-        self.commit.not_before = clock::now().checked_add(COMMIT_RETRY);
     }
 
     /// Once nothing of the revoked partitions is under way, the rebalance goes on.
@@ -196,8 +196,9 @@ impl Runner {
         }
     }
 
-    /// Commits what is resolved, unless a commit is under way; when a refused one is due again.
-    fn commit(&mut self) -> Option<Instant> {
+    /// Commits what is resolved, unless a commit is under way; when a refused one is due again. On a thread that may
+    /// block: librdkafka tells the outcome of an asynchronous commit only to a callback that rdkafka does not set.
+    fn commit(&mut self, jobs: &mut JoinSet<Done>) -> Option<Instant> {
         if self.commit.under_way {
             return None;
         }
@@ -208,13 +209,15 @@ impl Runner {
         if let Some(due) = self.commit.not_before.filter(|due| *due > clock::now()) {
             return Some(due);
         }
-        self.commit.not_before = None;
-        let positions = uncommitted.iter().map(|position| (position.partition, position.position));
-        match list(&self.settings, positions).and_then(|list| self.consumer.commit(&list, CommitMode::Async)) {
-            Ok(()) => self.commit.under_way = true,
-            Err(error) => self.commit_failed(&error),
-        }
-        self.commit.not_before
+        self.commit = CommitState { under_way: true, not_before: None };
+        let positions: Vec<(i32, i64)> = uncommitted.iter().map(|of| (of.partition, of.position)).collect();
+        let (consumer, settings) = (Arc::clone(&self.consumer), Arc::clone(&self.settings));
+        jobs.spawn_blocking(move || {
+            let list = list(&settings, positions.iter().copied());
+            let result = list.and_then(|list| consumer.commit(&list, CommitMode::Sync));
+            Done::Committed(positions, result)
+        });
+        None
     }
 
     fn publish(&self, ready: bool) {

@@ -200,11 +200,13 @@ impl Engine {
     /// Records beyond their age leave before an attempt; the others go on.
     fn set_too_old_apart(&mut self, id: TaskId, now: Now) -> bool {
         let Some(age) = self.settings.record_age_ms_max else { return false };
-        let Some(mut task) = self.tasks.get(&id).cloned() else { return false };
-        let Some(old) = task.take_older_than(now.unix_millis.saturating_sub(age)) else { return false };
+        let oldest = now.unix_millis.saturating_sub(age);
+        let too_old = |task: &&Task| task.records.iter().any(|record| record.timestamp < oldest);
+        let Some(task) = self.tasks.get(&id).filter(too_old).cloned() else { return false };
+        let (old, young) = task.part_older_than(oldest);
         let reason = format!("older than {} s", age / 1000);
         let given_up = GivenUp { condition: Condition::RecordAgeExceeded, reason, response: None };
-        self.replace(id, vec![old.given_up(given_up), task]);
+        self.replace(id, vec![old.given_up(given_up), young]);
         true
     }
 
@@ -246,7 +248,6 @@ impl Engine {
     /// Puts tasks in the place of one, in order, in every lane where it stood. Empty ones vanish.
     fn replace(&mut self, id: TaskId, successors: Vec<Task>) {
         let Some(old) = self.tasks.remove(&id) else { return };
-        let partitions = old.partitions();
         let successors: Vec<(TaskId, Task)> = successors
             .into_iter()
             .filter(|task| !task.records.is_empty())
@@ -255,7 +256,7 @@ impl Engine {
                 (self.last_task, task)
             })
             .collect();
-        for (partition, lane) in self.lanes.iter_mut().filter(|(partition, _)| partitions.contains(partition)) {
+        for (partition, lane) in self.lanes.iter_mut().filter(|(partition, _)| old.partitions().contains(partition)) {
             let here = successors.iter().filter(|(_, task)| task.partitions().contains(partition)).map(|(id, _)| *id);
             let here: Vec<TaskId> = here.collect();
             let tasks = std::mem::take(&mut lane.tasks);
@@ -364,14 +365,11 @@ impl Engine {
         let lanes = &self.lanes;
         let kept = |partition: &i32| lanes.get(partition).is_some_and(|lane| !lane.revoking);
         let touched = |task: &Task| {
-            matches!(task.state, TaskState::Waiting(_) | TaskState::GivenUp(_))
-                && !task.records.iter().all(|record| kept(&record.partition))
+            matches!(task.state, TaskState::Waiting(_) | TaskState::GivenUp(_)) && !task.partitions().iter().all(kept)
         };
         let mut rests = Vec::new();
         for (id, task) in self.tasks.iter().filter(|(_, task)| touched(task)) {
-            let mut rest = task.clone();
-            rest.records.retain(|record| kept(&record.partition));
-            rests.push((*id, rest));
+            rests.push((*id, task.clone().only(|partition| kept(&partition))));
         }
         for (id, rest) in rests {
             self.replace(id, vec![rest]);

@@ -11,7 +11,7 @@ use super::{Engine, GivenUp, Now, Task, TaskId, backoff, too_large};
 impl Engine {
     /// Takes the end of an invocation; `jitter`, in 0 to 1, spreads its retry.
     pub(crate) fn invoked(&mut self, id: TaskId, exchange: &Exchange, now: Now, jitter: f64) {
-        let Some(task) = self.tasks.get(&id).cloned() else { return };
+        let Some(task) = self.tasks.get(&id) else { return };
         let partitions = task.offsets_by_key(&self.settings);
         let request = Request {
             partitions: &partitions,
@@ -25,6 +25,7 @@ impl Engine {
         }
         add(&self.counters.failed_invoke, task.records.len());
         add(&self.counters.invoke_error, 1);
+        let task = task.clone();
         let successors = self.after_failure(task, outcome, now, jitter);
         self.log_redelivered(&successors);
         self.replace(id, successors.into_iter().map(|(task, _)| task).collect());
@@ -32,12 +33,12 @@ impl Engine {
     }
 
     /// The tasks that take the place of a failed one, each with the reason.
-    fn after_failure(&mut self, mut task: Task, outcome: Outcome, now: Now, jitter: f64) -> Vec<(Task, String)> {
+    fn after_failure(&mut self, task: Task, outcome: Outcome, now: Now, jitter: f64) -> Vec<(Task, String)> {
         match outcome {
             Outcome::Success => Vec::new(),
             Outcome::Partial(named) => {
                 let count = task.records.len();
-                let resolved = task.keep_named(&named, self.settings.pbr.unwrap_or(Pbr::Selective));
+                let (task, resolved) = task.keep_named(&named, self.settings.pbr.unwrap_or(Pbr::Selective));
                 self.resolve(&resolved);
                 let reason = format!("the response brings back {} of {count} records", task.records.len());
                 vec![self.retry(task, Failure { reason, ..Failure::default() }, now, jitter)]

@@ -15,6 +15,8 @@ use crate::settings::Settings;
 pub(crate) struct Task {
     /// Sorted by partition key and offset; never empty.
     pub(crate) records: Vec<Record>,
+    /// Their partitions, kept since they are asked for all the time.
+    partitions: Vec<i32>,
     /// Retries spent by the lineage; a split and a smaller rest inherit it.
     pub(crate) retries: u32,
     /// Invocations that these records took part in.
@@ -48,15 +50,28 @@ pub(crate) struct GivenUp {
 
 impl Task {
     pub(crate) fn new(records: Vec<Record>, now: Instant) -> Self {
-        Self { records, retries: 0, invokes: 0, failed: 0, state: TaskState::Waiting(now) }
+        let partitions = partitions_of(&records);
+        Self { records, partitions, retries: 0, invokes: 0, failed: 0, state: TaskState::Waiting(now) }
     }
 
     pub(crate) fn given_up(self, given_up: GivenUp) -> Self {
         Self { state: TaskState::GivenUp(given_up), ..self }
     }
 
-    pub(crate) fn partitions(&self) -> BTreeSet<i32> {
-        self.records.iter().map(|record| record.partition).collect()
+    pub(crate) fn partitions(&self) -> &[i32] {
+        &self.partitions
+    }
+
+    /// With other records of the same lineage.
+    fn with(self, records: Vec<Record>) -> Self {
+        Self { partitions: partitions_of(&records), records, ..self }
+    }
+
+    /// Without the records of partitions that are gone.
+    pub(crate) fn only(mut self, kept: impl Fn(i32) -> bool) -> Self {
+        let mut records = std::mem::take(&mut self.records);
+        records.retain(|record| kept(record.partition));
+        self.with(records)
     }
 
     /// By partition key, for reading the response.
@@ -75,20 +90,19 @@ impl Task {
     pub(crate) fn split(self, now: Instant) -> (Self, Self) {
         let Self { mut records, retries, invokes, .. } = self;
         let rest = records.split_off(records.len().div_ceil(2));
-        let half = |records| Self { records, retries, invokes, failed: 0, state: TaskState::Waiting(now) };
+        let half = |records| Self { retries, invokes, ..Self::new(records, now) };
         (half(records), half(rest))
     }
 
-    /// Takes out what is too old, in order; `None` when nothing is.
-    pub(crate) fn take_older_than(&mut self, timestamp_ms_min: i64) -> Option<Self> {
-        let (old, young): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.records).into_iter().partition(|record| record.timestamp < timestamp_ms_min);
-        self.records = young;
-        (!old.is_empty()).then(|| Self { records: old, ..self.clone() })
+    /// Parts what is too old from the rest, in order.
+    pub(crate) fn part_older_than(mut self, timestamp_ms_min: i64) -> (Self, Self) {
+        let records = std::mem::take(&mut self.records);
+        let (old, young) = records.into_iter().partition(|record| record.timestamp < timestamp_ms_min);
+        (self.clone().with(old), self.with(young))
     }
 
     /// Leaves what a partial response brings back, and returns what is resolved by it.
-    pub(crate) fn keep_named(&mut self, named: &BTreeMap<i32, BTreeSet<i64>>, pbr: Pbr) -> Vec<Record> {
+    pub(crate) fn keep_named(mut self, named: &BTreeMap<i32, BTreeSet<i64>>, pbr: Pbr) -> (Self, Vec<Record>) {
         let comes_back = |record: &Record| {
             named.get(&record.partition).is_some_and(|offsets| match pbr {
                 Pbr::Selective => offsets.contains(&record.offset),
@@ -96,7 +110,12 @@ impl Task {
             })
         };
         let (back, resolved) = std::mem::take(&mut self.records).into_iter().partition(comes_back);
-        self.records = back;
-        resolved
+        (self.with(back), resolved)
     }
+}
+
+/// Each partition once; the records of one stand together.
+fn partitions_of(records: &[Record]) -> Vec<i32> {
+    let groups = records.chunk_by(|a, b| a.partition == b.partition);
+    groups.filter_map(|records| records.first()).map(|record| record.partition).collect()
 }

@@ -6,4 +6,10 @@
 #[cfg(test)]
 mod batching;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod support;

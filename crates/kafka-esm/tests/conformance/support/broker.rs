@@ -32,9 +32,13 @@ fn start() -> (String, Child) {
     (format!("127.0.0.1:{port}"), child)
 }
 
-/// Cargo says where it is, and builds it first if it is stale. Features are resolved for the whole workspace, as a test
+/// `EMBEDDED_BROKER` names one that is built already; otherwise cargo says where it is, and builds it if it is stale. Features are resolved for the whole workspace, as a test
 /// run does, so that nothing is compiled in another set.
+#[expect(clippy::disallowed_methods, reason = "a test's own switch")]
 fn binary() -> PathBuf {
+    if let Some(built) = std::env::var_os("EMBEDDED_BROKER") {
+        return built.into();
+    }
     let mut command = Command::new(env!("CARGO"));
     // What cargo tells a process about its package would tell build scripts that everything has changed.
     for (name, _) in std::env::vars_os() {

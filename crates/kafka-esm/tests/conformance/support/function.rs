@@ -106,11 +106,16 @@ impl Function {
         Self { url: format!("http://{address}/2015-03-31/functions/worker/invocations"), calls }
     }
 
+    /// Stands for a destination: takes every payload.
+    pub(crate) async fn start_anywhere() -> Self {
+        Self::start(|_, _| Reply::ok()).await
+    }
+
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
     }
 
-    /// Values of all records in the order in which they were handed over.
+    /// Partition key and offset of all records in the order in which they were handed over.
     pub(crate) fn places(&self) -> Vec<(String, i64)> {
         let of_call = |call: &Call| {
             call.offsets()
@@ -128,8 +133,9 @@ fn now() -> Instant {
 }
 
 async fn invoke(State(served): State<Served>, headers: HeaderMap, body: Bytes) -> Response {
-    assert_eq!(headers.get("x-amz-invocation-type").unwrap(), "RequestResponse");
     let event: Value = serde_json::from_slice(&body).unwrap();
+    let invocation = event.get("eventSource").is_some();
+    assert_eq!(headers.get("x-amz-invocation-type").is_some_and(|kind| kind == "RequestResponse"), invocation);
     let call = Call { event, bytes: body.len(), began: now(), ended: None };
     let (number, reply) = {
         let mut calls = served.calls.lock().unwrap();

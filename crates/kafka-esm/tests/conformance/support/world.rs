@@ -8,7 +8,7 @@ use kafka_esm::{Mapping, Metrics, Running};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::Offset;
 use serde_json::{Value, json};
@@ -88,8 +88,15 @@ impl World {
 
     /// Starts the mapping and waits until it is ready.
     pub(crate) async fn start(&self) -> Running {
+        self.start_with(&[]).await
+    }
+
+    /// As [`Self::start`], with more client properties.
+    pub(crate) async fn start_with(&self, more: &[(&str, &str)]) -> Running {
         let (mapping, emulator) = Mapping::from_value(self.settings.clone()).unwrap();
-        let running = kafka_esm::start(&mapping, &emulator, properties(), &self.function.url).await.unwrap();
+        let mut properties = properties();
+        properties.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let running = kafka_esm::start(&mapping, &emulator, properties, &self.function.url).await.unwrap();
         tokio::time::timeout(EVENTUALLY_MAX, running.ready()).await.expect("ready in time").unwrap();
         running
     }
@@ -128,6 +135,23 @@ impl World {
         for delivery in sent {
             delivery.await.unwrap().unwrap();
         }
+    }
+
+    /// Keys and JSON values of so many messages of a topic's partition 0.
+    pub(crate) async fn read_all(&self, topic: &str, count: usize) -> Vec<(Option<Vec<u8>>, Value)> {
+        let topic = topic.to_owned();
+        let read = tokio::task::spawn_blocking(move || {
+            let consumer: BaseConsumer = client().set("group.id", format!("{topic}-reader")).create().unwrap();
+            let mut list = rdkafka::TopicPartitionList::new();
+            list.add_partition_offset(&topic, 0, Offset::Beginning).unwrap();
+            consumer.assign(&list).unwrap();
+            let next = || consumer.poll(EVENTUALLY_MAX).expect("a message in time").unwrap();
+            let read = |message: rdkafka::message::BorrowedMessage<'_>| {
+                (message.key().map(<[u8]>::to_vec), serde_json::from_slice(message.payload().unwrap()).unwrap())
+            };
+            (0..count).map(|_| read(next())).collect()
+        });
+        read.await.unwrap()
     }
 
     /// The group's committed offset of a partition.
