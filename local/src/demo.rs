@@ -15,7 +15,7 @@ use crate::load::figures::{Figures, Latencies, Winner};
 use crate::load::people::{admin, people};
 use crate::load::rush::{Pace, Rush};
 use crate::load::written::Written;
-use crate::load::{decisions, fresh_id, own_sandbox, shown};
+use crate::load::{decisions, fresh_id, own_sandbox, shown, unless_interrupted};
 use crate::sandbox::Sandbox;
 use crate::settings::Settings;
 
@@ -24,8 +24,6 @@ const FIRST_SHOWN: usize = 5;
 const LAST_SHOWN: usize = 2;
 /// How long the worker may stand still before the demo gives up.
 const PATIENCE_SECONDS: u64 = 60;
-/// What a shell says of a process that SIGINT ended.
-const INTERRUPTED: u8 = 130;
 
 /// `demo`: how many coupons, how many people.
 #[derive(Debug, Clone, Args)]
@@ -58,19 +56,16 @@ impl Told {
 /// # Errors
 /// The sandbox does not start, or the audit cannot check.
 pub async fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
-    tokio::select! {
-        told = tell(options) => {
-            let told = told?;
-            if options.json {
-                println!("{}", as_json(options, &told));
-            } else {
-                print!("{}", page(options, &told));
-            }
-            Ok(if told.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    unless_interrupted(async {
+        let told = tell(options).await?;
+        if options.json {
+            println!("{}", as_json(options, &told));
+        } else {
+            print!("{}", page(options, &told));
         }
-        // The other branch is dropped, and the sandbox's children are killed with it.
-        _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(INTERRUPTED)),
-    }
+        Ok(if told.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+    .await
 }
 
 async fn tell(options: &DemoOptions) -> anyhow::Result<Told> {

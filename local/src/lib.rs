@@ -4,6 +4,8 @@
 //! No production crate depends on this one, not even behind a feature. Start with `cli.rs` for what can be asked, then
 //! `sandbox.rs` for what is started.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line's output is what it is for")]
+
 pub mod audit;
 pub mod broker;
 pub mod cli;

@@ -15,9 +15,6 @@ use super::world::{Ends, LogRecord, Names, Place, StoredHead, World};
 
 /// How often the tables are looked at while waiting.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Results follow their commit, and dead letters the results: what is not there after this time without any change
-/// does not come.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// Where a world is.
 #[derive(Debug)]
@@ -45,10 +42,11 @@ impl Source {
         let mut requests = TopicSoFar::new(&self.topics, &self.names.requests);
         let spans = requests.catch_up().await?;
         whole(&self.names.requests, &spans)?;
+        requests.records.sort_by_key(|record| record.place);
         let mut world = World { names: self.names.clone(), tickets, requests: requests.records, ..World::default() };
         world.ends = spans.iter().map(|span| (span.partition, Ends { judged: span.end, latest: span.end })).collect();
         self.until_decided(&mut world, patience).await?;
-        self.until_published(&mut world).await?;
+        self.until_published(&mut world, patience).await?;
         world.items = tables::issued(&self.tables, &self.names.user_coupons).await?;
         world.heads = tables::heads(&self.tables, &self.names.coupons).await?;
         self.ends_again(&mut world).await?;
@@ -79,21 +77,22 @@ impl Source {
         }
     }
 
-    /// Waits until every decision has its result and every dead letter is there, or nothing more comes: then the
-    /// checks say what is missing.
-    async fn until_published(&self, world: &mut World) -> anyhow::Result<()> {
+    /// Waits until every decision has its result and every dead letter is there. Both may be late, when an invocation
+    /// failed behind its commit and comes again; when nothing more comes, the checks say what is missing.
+    async fn until_published(&self, world: &mut World, patience: Duration) -> anyhow::Result<()> {
         let mut results = TopicSoFar::new(&self.topics, &self.names.results);
         let mut dead_letters = TopicSoFar::new(&self.topics, &self.names.dead_letters);
         let mut waiting = Waiting::new();
         loop {
-            let partitions = results.catch_up().await?.len();
-            dead_letters.catch_up().await?;
-            world.result_partitions = i32::try_from(partitions)?;
+            let partitions = results.catch_up().await?;
+            whole(&self.names.results, &partitions)?;
+            whole(&self.names.dead_letters, &dead_letters.catch_up().await?)?;
+            world.result_partitions = i32::try_from(partitions.len())?;
             take(&mut world.results, &mut results);
             take(&mut world.dead_letters, &mut dead_letters);
             let read = vec![i64::try_from(world.results.len())?, i64::try_from(world.dead_letters.len())?];
             let outstanding = Outstanding::of(world);
-            if outstanding.is_nothing() || waiting.unchanged_for(read) > GRACE {
+            if outstanding.is_nothing() || waiting.unchanged_for(read) > patience {
                 return Ok(());
             }
             results.records = std::mem::take(&mut world.results);
@@ -127,11 +126,11 @@ fn take(records: &mut Vec<LogRecord>, topic: &mut TopicSoFar<'_>) {
     *records = std::mem::take(&mut topic.records);
 }
 
-/// A log that retention has cut is no witness of what came before.
+/// A log that retention has cut is no witness of what came before, nor are results and dead letters.
 fn whole(topic: &str, spans: &[Span]) -> anyhow::Result<()> {
     match spans.iter().find(|span| span.start > 0) {
         Some(span) => bail!(
-            "{topic}-{} starts at offset {}, so what came before cannot be replayed; audit within the topic's retention",
+            "{topic}-{} starts at offset {}, so what came before is gone; audit within the topic's retention",
             span.partition,
             span.start
         ),

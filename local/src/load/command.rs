@@ -11,7 +11,7 @@ use super::figures::Figures;
 use super::people::{admin, people};
 use super::rush::{Pace, Rush};
 use super::written::Written;
-use super::{decisions, fresh_id, own_sandbox, shown};
+use super::{decisions, fresh_id, own_sandbox, shown, unless_interrupted};
 use crate::sandbox::Sandbox;
 use crate::settings::Settings;
 
@@ -69,6 +69,10 @@ impl LoadOptions {
 /// # Errors
 /// The sandbox does not start, the coupon is not created, the tickets file cannot be written.
 pub async fn run(options: &LoadOptions) -> anyhow::Result<ExitCode> {
+    unless_interrupted(run_load(options)).await
+}
+
+async fn run_load(options: &LoadOptions) -> anyhow::Result<ExitCode> {
     let written = options.tickets.as_deref().map(Written::to).transpose()?.unwrap_or_default();
     let people = people(usize::try_from(options.users)?).await?;
     let coupon_id = fresh_id("load");

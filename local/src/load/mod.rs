@@ -15,14 +15,21 @@ pub mod shown;
 mod tests;
 pub mod written;
 
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Command, UpOptions};
 
 pub use command::LoadOptions;
 pub use measure::MeasureOptions;
+
+/// What a shell says of a process that SIGINT ended.
+const INTERRUPTED: u8 = 130;
+/// What a shell says of a process that SIGTERM ended.
+const TERMINATED: u8 = 143;
 
 /// A sandbox on free ports, everything embedded: what `cargo local up --port 0` starts.
 ///
@@ -33,6 +40,21 @@ pub fn own_sandbox() -> anyhow::Result<UpOptions> {
         anyhow::bail!("`up` is another command now");
     };
     Ok(options)
+}
+
+/// Runs a command that has a sandbox of its own, unless somebody ends it: then the sandbox is dropped with the future,
+/// which kills its children and removes its data.
+///
+/// # Errors
+/// The command's; no signal can be waited for.
+pub async fn unless_interrupted(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        ended = command => ended,
+        _ = interrupt.recv() => Ok(ExitCode::from(INTERRUPTED)),
+        _ = terminate.recv() => Ok(ExitCode::from(TERMINATED)),
+    }
 }
 
 /// An id that no coupon of an earlier run has.

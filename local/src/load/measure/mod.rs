@@ -17,7 +17,7 @@ use super::figures::Latencies;
 use super::people::{admin, people};
 use super::rush::{Pace, Person, Rush};
 use super::written::Written;
-use super::{decisions, fresh_id, own_sandbox};
+use super::{decisions, fresh_id, own_sandbox, unless_interrupted};
 use crate::sandbox::Sandbox;
 use crate::settings::Settings;
 
@@ -93,6 +93,10 @@ struct Measures {
 /// # Errors
 /// A sandbox does not start, or a request has another answer than it should.
 pub async fn run(options: &MeasureOptions) -> anyhow::Result<ExitCode> {
+    unless_interrupted(run_measures(options)).await
+}
+
+async fn run_measures(options: &MeasureOptions) -> anyhow::Result<ExitCode> {
     let measures = measure(options).await?;
     if options.json {
         println!("{}", serde_json::to_string(&measures)?);
