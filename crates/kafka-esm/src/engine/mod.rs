@@ -4,12 +4,13 @@
 //! Every assigned partition is a lane; every batch, retry and half of a split is a task that stands in the lanes of its
 //! partitions and runs only at the front of all of them. That one rule keeps a partition's order, blocks it after a
 //! failure, and lets others go on. Read `lane.rs`, `task.rs` and `batch.rs` next; `outcome.rs` is what follows an
-//! invocation.
+//! invocation, `revoke.rs` how partitions go.
 
 mod backoff;
 mod batch;
 mod lane;
 mod outcome;
+mod revoke;
 mod task;
 
 #[cfg(test)]
@@ -238,7 +239,7 @@ impl Engine {
     fn enqueue(&mut self, task: Task) {
         self.last_task += 1;
         for partition in task.partitions() {
-            if let Some(lane) = self.lanes.get_mut(&partition) {
+            if let Some(lane) = self.lanes.get_mut(partition) {
                 lane.tasks.push_back(self.last_task);
             }
         }
@@ -335,45 +336,6 @@ impl Engine {
             }
         }
         flow
-    }
-
-    /// Partitions are to go to another member: nothing of them begins any more, and what waits is forgotten.
-    pub(crate) fn begin_revoke(&mut self, partitions: &[i32]) {
-        for partition in partitions {
-            if let Some(lane) = self.lanes.get_mut(partition) {
-                lane.revoking = true;
-                lane.pending.clear();
-                lane.pending_bytes = 0;
-            }
-        }
-        self.forget_waiting_of_revoked();
-    }
-
-    /// Once nothing of the revoked partitions is under way: what may be committed for them. They are gone then.
-    pub(crate) fn finish_revoke(&mut self) -> Option<Vec<Uncommitted>> {
-        if self.lanes.values().any(|lane| lane.revoking && !lane.tasks.is_empty()) {
-            return None;
-        }
-        let mut uncommitted = self.uncommitted();
-        uncommitted.retain(|position| self.lanes.get(&position.partition).is_some_and(|lane| lane.revoking));
-        self.lanes.retain(|_, lane| !lane.revoking);
-        Some(uncommitted)
-    }
-
-    /// Records of revoked partitions leave the tasks that are not under way; their new owner reads them again.
-    fn forget_waiting_of_revoked(&mut self) {
-        let lanes = &self.lanes;
-        let kept = |partition: &i32| lanes.get(partition).is_some_and(|lane| !lane.revoking);
-        let touched = |task: &Task| {
-            matches!(task.state, TaskState::Waiting(_) | TaskState::GivenUp(_)) && !task.partitions().iter().all(kept)
-        };
-        let mut rests = Vec::new();
-        for (id, task) in self.tasks.iter().filter(|(_, task)| touched(task)) {
-            rests.push((*id, task.clone().only(|partition| kept(&partition))));
-        }
-        for (id, rest) in rests {
-            self.replace(id, vec![rest]);
-        }
     }
 
     /// No batch and no retry begins any more.
