@@ -158,13 +158,18 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_env_filter(
             tracing_subscriber::EnvFilter::builder()
                 .with_default_directive(tracing_subscriber::filter::LevelFilter::INFO.into())
                 .from_env_lossy(),
         )
         .init();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(dispatch(cli.command))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(dispatch(cli.command));
+    // Not dropped, which would wait for threads that block: a Kafka client closes for as long as its broker is away.
+    runtime.shutdown_background();
+    ended
 }
 
 /// One arm a command. What a command prints for a program to read goes to stdout, everything else to stderr.

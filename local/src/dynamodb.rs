@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::types::{
@@ -57,6 +57,16 @@ pub fn sdk_variables(url: &str) -> Vec<(String, String)> {
 
 /// A client for the DynamoDB at this URL, as the functions have it.
 pub async fn client(url: &str) -> Client {
+    DynamoStore::client(&config(url).await)
+}
+
+/// The same with the SDK's own retries and time limits: making tables on a busy machine must not fail for an answer that
+/// takes more than a second, as a function's call would.
+pub async fn patient_client(url: &str) -> Client {
+    Client::new(&config(url).await)
+}
+
+async fn config(url: &str) -> SdkConfig {
     let variables: HashMap<_, _> = sdk_variables(url).into_iter().collect();
     let value = |name: &str| variables.get(name).cloned();
     let credentials = Credentials::new(
@@ -66,13 +76,12 @@ pub async fn client(url: &str) -> Client {
         None,
         "sandbox",
     );
-    let config = aws_config::defaults(BehaviorVersion::latest())
+    aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(value("AWS_REGION").unwrap_or_default()))
         .credentials_provider(credentials)
         .endpoint_url(url)
         .load()
-        .await;
-    DynamoStore::client(&config)
+        .await
 }
 
 /// Makes the tables that do not exist, and waits until both are active.

@@ -63,7 +63,9 @@ impl Sandbox {
         starting.check(&log, &tables).await?;
         let secrets = starting.secrets(&log).await?;
         let functions = starting.functions(&log, &tables, secrets.as_ref()).await?;
-        let (gateway, mapping) = tokio::try_join!(starting.gateway(&functions), starting.mapping(&log, &functions))?;
+        let gateway = starting.gateway(&functions).await?;
+        let (mapping, ()) =
+            tokio::try_join!(starting.mapping(&log, &functions), starting.answers(&gateway, &functions))?;
         let functions_address = functions.address.clone();
         let targets = Targets {
             broker: log.part,
@@ -88,6 +90,14 @@ impl Sandbox {
     #[must_use]
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// Waits for ever, unless the mapping ends by itself: without it, nothing would be decided any more.
+    pub async fn failed(&self) -> anyhow::Error {
+        match self.mapping.ended().await {
+            Ok(_) => anyhow::anyhow!("the mapping has ended by itself"),
+            Err(error) => anyhow::Error::new(error).context("the mapping has ended by itself"),
+        }
     }
 
     /// Ends every part: those that ask before those that are asked. No child is left afterwards.

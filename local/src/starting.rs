@@ -5,9 +5,13 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use kafka::Connection;
 use tokio::net::TcpListener;
 
@@ -27,9 +31,15 @@ use crate::secrets::{Login, SecretsManager};
 use crate::settings::{Function, Settings};
 use crate::{broker, dynamodb};
 
-/// How long joining the group may take. A sandbox that was killed is still a member of it until its session ends (45 s
-/// by librdkafka's default), and a newcomer may have to wait for that.
+/// How long joining the group may take. A sandbox that was killed is still a member of it until its session ends, and a
+/// newcomer may have to wait for that.
 const MAPPING_MAX: Duration = Duration::from_secs(90);
+
+/// An environment that fails its init phase is started again for the next request; a few of them tell a slow machine from
+/// a function that cannot start.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+const ANSWER_POLL: Duration = Duration::from_millis(200);
+const FETCH_WAIT_MS: &str = "50";
 
 /// What the start of each part needs to know.
 pub(crate) struct Starting<'a> {
@@ -118,7 +128,7 @@ impl<'a> Starting<'a> {
                 (format!("http://127.0.0.1:{port}"), Some(part))
             }
         };
-        let client = dynamodb::client(&address).await;
+        let client = dynamodb::patient_client(&address).await;
         let ensured = dynamodb::ensure(&client, &self.settings.tables).await;
         ensured.with_context(|| format!("no DynamoDB to use at {address}"))?;
         let mut calls = None;
@@ -151,10 +161,17 @@ impl<'a> Starting<'a> {
         tables: &Tables,
         secrets: Option<&SecretsManager>,
     ) -> anyhow::Result<Functions> {
+        let mut aws = dynamodb::sdk_variables(&tables.address);
         if let Part::External(url) = &self.options.parts.functions {
+            for function in [&self.settings.api, &self.settings.worker] {
+                let variables = function.environment(&log.login.parameters).into_iter().chain(aws.iter().cloned());
+                // Credentials are the host's own, and may be a developer's real ones here.
+                let told = variables.filter(|(name, _)| !name.contains("KEY") && !name.contains("TOKEN"));
+                let told: Vec<_> = told.map(|(name, value)| format!("{name}={value}")).collect();
+                eprintln!("{url} has to run {} with {}", function.name, told.join(" "));
+            }
             return Ok(Functions { address: url.trim_end_matches('/').to_owned(), host: None });
         }
-        let mut aws = dynamodb::sdk_variables(&tables.address);
         aws.extend(secrets.map(|secrets| ("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), secrets.url())));
         let specs = [&self.settings.api, &self.settings.worker]
             .map(|function| self.function(function, log, &aws))
@@ -186,6 +203,27 @@ impl<'a> Starting<'a> {
         Gateway::start(listen(self.ports.api).await?, settings)
     }
 
+    /// Waits until the API function answers: a function that cannot start is told of now, not by somebody's first request.
+    /// Somebody else's host may build its functions first, so it is not asked.
+    pub(crate) async fn answers(&self, gateway: &Gateway, functions: &Functions) -> anyhow::Result<()> {
+        if functions.host.is_none() {
+            return Ok(());
+        }
+        let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+        // Open to anyone, and answered by the function whether there is such a coupon or not.
+        let uri: hyper::Uri = format!("http://{}/coupons/ready", gateway.address()).parse()?;
+        let name = &self.settings.api.name;
+        let start = Instant::now();
+        loop {
+            let status = client.get(uri.clone()).await?.status();
+            match status {
+                _ if !status.is_server_error() => return Ok(()),
+                _ if start.elapsed() < ANSWER_MAX => tokio::time::sleep(ANSWER_POLL).await,
+                _ => bail!("{name} does not answer but {status}; its lines above tell why"),
+            }
+        }
+    }
+
     /// The mapping, a member of its group.
     pub(crate) async fn mapping(&self, log: &Log, functions: &Functions) -> anyhow::Result<kafka_esm::Running> {
         let worker = &self.settings.worker;
@@ -194,7 +232,11 @@ impl<'a> Starting<'a> {
             ..kafka_esm::Emulator::default()
         };
         let invoke = format!("{}/2015-03-31/functions/{}/invocations", functions.address, worker.name);
-        let client = log.connection.properties().clone();
+        let mut client = log.connection.properties().clone();
+        if log.part.is_some() {
+            // The embedded broker's fetch does not wake on new data: a lone request would wait for the default 500 ms.
+            client.insert("fetch.wait.max.ms".to_owned(), FETCH_WAIT_MS.to_owned());
+        }
         let running = kafka_esm::start(&self.settings.mapping, &emulator, client, &invoke).await?;
         match tokio::time::timeout(MAPPING_MAX, running.ready()).await {
             Ok(ready) => ready?,

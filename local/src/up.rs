@@ -27,12 +27,16 @@ pub async fn run(options: &UpOptions) -> anyhow::Result<ExitCode> {
         _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
     };
     ready(&sandbox)?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let failure = tokio::select! {
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+        failure = sandbox.failed() => Some(failure),
+    };
     sandbox.stop().await?;
-    Ok(ExitCode::SUCCESS)
+    match failure {
+        None => Ok(ExitCode::SUCCESS),
+        Some(failure) => Err(failure),
+    }
 }
 
 fn ready(sandbox: &Sandbox) -> anyhow::Result<()> {
