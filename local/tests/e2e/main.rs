@@ -20,6 +20,8 @@ mod judged;
 #[cfg(test)]
 mod lambda_host;
 #[cfg(test)]
+mod lives;
+#[cfg(test)]
 mod sandbox;
 #[cfg(test)]
 mod store;

@@ -41,7 +41,7 @@ pub(crate) struct Sandbox {
     client: HttpClient,
     producer: OnceCell<Producer>,
     /// Ends with the value; none for the shared one.
-    _process: Option<Child>,
+    process: Option<Child>,
 }
 
 impl Sandbox {
@@ -90,7 +90,24 @@ impl Sandbox {
     }
 
     fn reached(at: Addresses, keys: Arc<Keys>, process: Option<Child>) -> Self {
-        Self { at, keys, client: http_client(), producer: OnceCell::new(), _process: process }
+        Self { at, keys, client: http_client(), producer: OnceCell::new(), process }
+    }
+
+    /// The process of the command.
+    pub(crate) fn pid(&self) -> i32 {
+        self.process.as_ref().expect("a sandbox of its own").pid()
+    }
+
+    /// SIGKILL: nothing of the command's own runs any more.
+    pub(crate) async fn kill(self) {
+        self.process.expect("a sandbox of its own").kill().await;
+    }
+
+    /// SIGTERM, and how the command has ended.
+    pub(crate) async fn terminate(self) -> std::process::ExitStatus {
+        let process = self.process.expect("a sandbox of its own");
+        assert!(process.terminate().await, "it had ended before");
+        process.wait().await
     }
 
     /// A token that the sandbox accepts.
@@ -176,6 +193,25 @@ impl Sandbox {
     pub(crate) async fn asks(&self, coupon: &str, user: &str) -> Value {
         let ticket = self.ticket(coupon, user).await;
         self.outcome_of(coupon, &ticket, user).await
+    }
+
+    /// The same while parts are away: asks again after a 5xx, which is always safe.
+    pub(crate) async fn asks_until_answered(&self, coupon: &str, user: &str) -> Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.issue(coupon, user).await;
+            match answer.status {
+                202 => {
+                    let ticket = answer.json()["requestId"].as_str().unwrap().to_owned();
+                    let told = self.outcome_of(coupon, &ticket, user).await;
+                    // A request whose 503 had reached the log all the same came first, and the coupon is told with it.
+                    return told.get("coupon").cloned().unwrap_or(told);
+                }
+                409 => return answer.json()["coupon"].clone(),
+                _ => assert!(answer.status >= 500 && Instant::now() < end, "{answer:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Waits until the coupon is in this state for whoever looks.

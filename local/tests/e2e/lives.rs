@@ -1,0 +1,155 @@
+//! The lives of a sandbox: how it ends and starts again, what survives it, and what never does. Each test has sandboxes
+//! of its own, because it ends them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::sandbox::{Sandbox, local};
+
+/// What ends at all ends long before, however busy the machine.
+const END_MAX: Duration = Duration::from_secs(30);
+
+/// The processes whose parent this is.
+fn children_of(parent: i32) -> BTreeSet<i32> {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| stat(*pid).is_some_and(|(_, found)| found == parent)).collect()
+}
+
+/// A process's state and parent; none when it is gone.
+fn stat(pid: i32) -> Option<(String, i32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything, blanks too.
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    let mut fields = after_name.split(' ');
+    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
+}
+
+/// Waits until none of them runs; a zombie has ended and waits for whoever reaps it.
+async fn until_gone(pids: &BTreeSet<i32>) {
+    let end = Instant::now() + END_MAX;
+    loop {
+        let left: Vec<_> = pids.iter().filter(|pid| stat(**pid).is_some_and(|(state, _)| state != "Z")).collect();
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < end, "these outlived the sandbox: {left:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_killed_sandbox_leaves_no_child_and_starts_again_with_all_it_had() {
+    let data = tempfile::tempdir().unwrap();
+    let first = Sandbox::start(&["--data", text(data.path())]).await;
+    let coupon = first.coupon("survivor", 2).await;
+    let ticket = first.ticket(&coupon, "ann").await;
+    assert_eq!(first.outcome_of(&coupon, &ticket, "ann").await["rank"], 1);
+    let children = children_of(first.pid());
+    // Broker, DynamoDB, and an environment of each function at least.
+    assert!(children.len() >= 4, "{children:?}");
+    first.kill().await;
+    until_gone(&children).await;
+
+    let second = Sandbox::start(&["--data", text(data.path())]).await;
+    let told = second.outcome_of(&coupon, &ticket, "ann").await;
+    assert_eq!((&told["status"], &told["rank"]), (&json!("ISSUED"), &json!(1)), "{told}");
+    assert_eq!(second.asks(&coupon, "bob").await["rank"], 2);
+    assert_eq!(second.asks(&coupon, "ann").await["reason"], "SOLD_OUT");
+    assert!(second.audit().await.ok());
+}
+
+#[tokio::test]
+async fn a_sandbox_that_is_told_to_end_leaves_no_child_and_no_data() {
+    let sandbox = Sandbox::start(&[]).await;
+    let coupon = sandbox.coupon("ending", 1).await;
+    sandbox.asks(&coupon, "ann").await;
+    let children = children_of(sandbox.pid());
+    assert!(children.len() >= 4, "{children:?}");
+    let data = data_of(&children).expect("the broker is told its directory");
+    assert!(Path::new(&data).is_dir(), "{data}");
+
+    let status = tokio::time::timeout(END_MAX, sandbox.terminate()).await.expect("it ends");
+    assert_eq!(status.code(), Some(0));
+    until_gone(&children).await;
+    assert!(!Path::new(&data).exists(), "{data} is left");
+}
+
+/// The directory that one of these processes was started with.
+fn data_of(children: &BTreeSet<i32>) -> Option<String> {
+    children.iter().find_map(|pid| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+        let mut arguments = line.split('\0');
+        arguments.find(|argument| *argument == "--data")?;
+        arguments.next().map(str::to_owned)
+    })
+}
+
+#[tokio::test]
+async fn two_sandboxes_share_nothing_and_a_port_serves_one() {
+    let (one, other) = tokio::join!(Sandbox::start(&[]), Sandbox::start(&[]));
+    let coupon = json!({"couponId": "same-name", "name": "the same", "total": 1});
+    assert_eq!(one.create(&coupon).await.status, 201);
+    assert_eq!(other.create(&coupon).await.status, 201);
+    assert_eq!(one.asks("same-name", "ann").await["status"], "ISSUED");
+    // The other one's stock, offsets and group have not seen her.
+    assert_eq!(other.show("same-name").await.json()["remaining"], 1);
+    let told = other.asks("same-name", "bob").await;
+    assert_eq!((&told["rank"], &told["status"]), (&json!(1), &json!("ISSUED")), "{told}");
+    for sandbox in [&one, &other] {
+        let report = sandbox.audit().await;
+        assert!(report.ok(), "{report:?}");
+    }
+
+    let port = one.at.api.rsplit_once(':').unwrap().1;
+    let refused = local(&["up", "--port", port]).await;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("port {port} is taken")) && said.contains("--port 0"), "{said}");
+}
+
+#[tokio::test]
+async fn tables_that_have_decided_more_than_their_log_has_are_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start(&["--data", text(data.path())]).await;
+    let coupon = sandbox.coupon("stranger", 1).await;
+    sandbox.asks(&coupon, "ann").await;
+    sandbox.terminate().await;
+    fs::remove_dir_all(data.path().join("broker")).unwrap();
+
+    let refused = local(&["up", "--port", "0", "--data", text(data.path())]).await;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(3), "{said}");
+    assert!(said.contains(&coupon) && said.contains("do not belong together"), "{said}");
+}
+
+#[tokio::test]
+async fn a_part_that_fails_on_demand_comes_back_with_its_data() {
+    let sandbox = Sandbox::start(&["--faults"]).await;
+    let coupon = sandbox.coupon("faulty", 10).await;
+    assert_eq!(sandbox.asks(&coupon, "user-0").await["rank"], 1);
+    let faults = [
+        ("broker", "kill"),
+        ("broker", "freeze"),
+        ("dynamodb", "kill"),
+        ("dynamodb", "freeze"),
+        ("issue-api", "kill"),
+        ("issue-worker", "freeze"),
+    ];
+    for (number, (target, kind)) in (1..).zip(faults) {
+        sandbox.fault(json!({"target": target, "kind": kind, "seconds": 0.5})).await;
+        let user = format!("user-{number}");
+        let told = sandbox.asks_until_answered(&coupon, &user).await;
+        assert_eq!(told["rank"], number + 1, "{target} {kind}: {told}");
+    }
+    let report = sandbox.audit().await;
+    assert!(report.ok(), "{report:?}");
+}
