@@ -111,7 +111,10 @@ async fn start(options: &EsmOptions) -> anyhow::Result<Result<Running, EsmError>
 }
 
 /// Flags win, but for a topic: two different ones are a mistake, whichever is meant.
-fn with_flags((mut mapping, emulator): (Mapping, Emulator), options: &EsmOptions) -> Result<(Mapping, Emulator), EsmError> {
+fn with_flags(
+    (mut mapping, emulator): (Mapping, Emulator),
+    options: &EsmOptions,
+) -> Result<(Mapping, Emulator), EsmError> {
     if mapping.topics.iter().any(|topic| *topic != options.topic) {
         let problem = format!("Topics: {:?} in the file, but --topic {}", mapping.topics, options.topic);
         return Err(EsmError::Refused(vec![problem]));
@@ -161,7 +164,10 @@ fn json_of(yaml: &Yaml<'_>) -> anyhow::Result<Value> {
     })
 }
 
-async fn serve_metrics(port: Option<u16>, running: Arc<Running>) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
+async fn serve_metrics(
+    port: Option<u16>,
+    running: Arc<Running>,
+) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
     let Some(port) = port else { return Ok(None) };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
     let listener = listener.with_context(|| format!("--metrics-port {port}"))?;
@@ -214,7 +220,8 @@ mod tests {
 
     #[test]
     fn a_file_is_yaml_or_json() {
-        let yaml = "StartingPosition: LATEST\nBatchSize: 10\nTopics:\n  - t\nEmulator:\n  time_factor: 0.01\n  pbr: resume\n";
+        let yaml =
+            "StartingPosition: LATEST\nBatchSize: 10\nTopics:\n  - t\nEmulator:\n  time_factor: 0.01\n  pbr: resume\n";
         let json = r#"{"StartingPosition":"LATEST","BatchSize":10,"Topics":["t"],"Emulator":{"time_factor":0.01,"pbr":"resume"}}"#;
         assert_eq!(read_text(yaml).unwrap(), serde_json::from_str::<Value>(json).unwrap());
         assert_eq!(read_text(json).unwrap(), read_text(yaml).unwrap());
@@ -225,7 +232,8 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file_but_for_another_topic() {
-        let file = json!({"SelfManagedEventSource": {"Endpoints": {"KafkaBootstrapServers": ["c:3"]}}, "Topics": ["t"]});
+        let file =
+            json!({"SelfManagedEventSource": {"Endpoints": {"KafkaBootstrapServers": ["c:3"]}}, "Topics": ["t"]});
         let (mapping, _) = with_flags(Mapping::from_value(file).unwrap(), &options()).unwrap();
         let endpoints = mapping.self_managed_event_source.unwrap().endpoints;
         assert_eq!(endpoints.kafka_bootstrap_servers, ["a:1", "b:2"]);
