@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::audit::{self, AuditOptions};
 use crate::demo::{self, DemoOptions};
+use crate::esm::{self, EsmOptions};
 use crate::load::{self, LoadOptions, MeasureOptions};
 use crate::token::{self, TokenOptions};
 use crate::{process, up};
@@ -58,6 +59,10 @@ pub enum Command {
     Load(LoadOptions),
     /// Measure what the functions cost, as ratios to the bare parts beside them
     Measure(MeasureOptions),
+    /// Emulate Lambda's event source mapping for self-managed Kafka, for any function in any language
+    ///
+    /// One line of JSON on stdout when it is a member of its group, one with all metrics at the end.
+    Esm(EsmOptions),
     /// Replay the log and hold tables, results and answers against it
     ///
     /// Exit 0 when nothing is violated, 1 with the offending records when something is, 3 when it cannot be checked.
@@ -179,6 +184,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Token(options) => token::run(options),
         Command::Demo(options) => demo::run(&options).await,
         Command::Load(options) => load::command::run(&options).await,
+        Command::Esm(options) => esm::run(&options).await,
         Command::Measure(options) => load::measure::run(&options).await,
         Command::Audit(options) => audit::command::run(&options).await,
         Command::Exec(options) => Err(process::become_program(&options)),

@@ -14,6 +14,7 @@ pub mod delay_proxy;
 pub mod demo;
 pub mod dynamodb;
 pub mod embedded;
+pub mod esm;
 pub mod fault_proxy;
 pub mod faults;
 pub mod gateway;
