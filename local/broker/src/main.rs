@@ -2,6 +2,7 @@
 //! DynamoDB, because each links its own SQLite and tansu's then refuses to start ("incorrect threading configuration").
 //!
 //! Knows no topic and no coupon. The sandbox starts and supervises it, see `local/src/broker.rs`.
+#![expect(clippy::print_stdout, reason = "its ready line is what the sandbox waits for")]
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;

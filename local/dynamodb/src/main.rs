@@ -2,6 +2,7 @@
 //! broker, because each links its own SQLite.
 //!
 //! Knows no table and no coupon. The sandbox starts and supervises it, see `local/src/dynamodb.rs`.
+#![expect(clippy::print_stdout, reason = "its ready line is what the sandbox waits for")]
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;

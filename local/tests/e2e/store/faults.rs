@@ -59,7 +59,7 @@ async fn a_throttled_call_says_so_and_writes_nothing() {
     for _ in 0..30 {
         assert!(matches!(store.head(&id, Consistency::Strong).await, Err(StoreError::Throttled(_))));
         assert!(matches!(store.issued(&ann, &id, Consistency::Strong).await, Err(StoreError::Throttled(_))));
-        assert!(matches!(store.issued_among(&id, &[ann.clone()]).await, Err(StoreError::Throttled(_))));
+        assert!(matches!(store.issued_among(&id, std::slice::from_ref(&ann)).await, Err(StoreError::Throttled(_))));
         assert!(matches!(store.coupons_of(&ann, None, 10).await, Err(StoreError::Throttled(_))));
         assert!(matches!(store.create(&head).await, Err(StoreError::Throttled(_))));
         for chunk in [&chunk, &without_winners(&head, &chunk)] {
