@@ -1,8 +1,8 @@
 //! The gateway: an API Gateway HTTP API with a JWT authorizer, for one machine. It lets requests in, hands them to
 //! functions as events in payload format 2.0, and turns their answers into responses.
 //!
-//! It knows no coupon; routes and functions are its settings'. A request's way is [`Shared::answer`]: `routes.rs`,
-//! `authorizer.rs`, `event.rs`, `invoker.rs`, `reply.rs`, in this order.
+//! It knows no coupon; routes and functions are its settings'. A request's way is `routes.rs`, `authorizer.rs`,
+//! `event.rs`, `invoker.rs`, `reply.rs`, in this order.
 
 mod authorizer;
 mod event;
