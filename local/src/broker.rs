@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use kafka::{Admin, Connection, LogError, NewTopicSpec, Reader, TopicCreation};
+use kafka::{Admin, Connection, LogError, NewTopicSpec, Reader};
 
 use crate::embedded::Embedded;
 use crate::process::{Program, Spawner};
@@ -47,11 +47,14 @@ pub async fn start(spawner: Spawner, binary: &Path, place: Place<'_>) -> anyhow:
 /// # Errors
 /// The cluster does not answer, or refuses.
 pub async fn ensure(connection: &Connection, topics: &[&Topic]) -> anyhow::Result<()> {
-    let admin = Admin::new(connection)?;
+    let (admin, reader) = (Admin::new(connection)?, Reader::new(connection)?);
     for topic in topics {
-        let made = admin.create(&spec(topic)).await?;
+        // Asked first: the embedded broker logs an error for making a topic that is there.
+        if let Err(LogError::UnknownTopic(_)) = reader.spans(&topic.name).await {
+            admin.create(&spec(topic)).await?;
+        }
         let found = ends(connection, &topic.name).await?.len();
-        if made == TopicCreation::Exists && i32::try_from(found) != Ok(topic.partitions) {
+        if i32::try_from(found) != Ok(topic.partitions) {
             tracing::warn!(topic = topic.name, found, expected = topic.partitions, "another number of partitions");
         }
     }

@@ -95,16 +95,9 @@ pub async fn ensure(client: &Client, tables: &TableNames) -> anyhow::Result<()> 
 
 /// `keys` are the partition key and, if any, the sort key; both are strings.
 async fn ensure_table(client: &Client, table: &str, keys: &[&str]) -> anyhow::Result<()> {
-    let mut create = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
-    for (key, key_type) in keys.iter().zip([KeyType::Hash, KeyType::Range]) {
-        let definition = AttributeDefinition::builder().attribute_name(*key).attribute_type(ScalarAttributeType::S);
-        let element = KeySchemaElement::builder().attribute_name(*key).key_type(key_type);
-        create = create.attribute_definitions(definition.build()?).key_schema(element.build()?);
-    }
-    if let Err(error) = create.send().await
-        && !error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception())
-    {
-        return Err(anyhow::Error::new(error).context(format!("table {table} cannot be made")));
+    let there = client.describe_table().table_name(table).send().await;
+    if there.is_err_and(|error| error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception())) {
+        make_table(client, table, keys).await?;
     }
     let active = async {
         loop {
@@ -118,6 +111,21 @@ async fn ensure_table(client: &Client, table: &str, keys: &[&str]) -> anyhow::Re
     tokio::time::timeout(TABLE_MAX, active)
         .await
         .map_err(|_elapsed| anyhow::anyhow!("table {table} is not active after {} s", TABLE_MAX.as_secs()))?
+}
+
+async fn make_table(client: &Client, table: &str, keys: &[&str]) -> anyhow::Result<()> {
+    let mut create = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
+    for (key, key_type) in keys.iter().zip([KeyType::Hash, KeyType::Range]) {
+        let definition = AttributeDefinition::builder().attribute_name(*key).attribute_type(ScalarAttributeType::S);
+        let element = KeySchemaElement::builder().attribute_name(*key).key_type(key_type);
+        create = create.attribute_definitions(definition.build()?).key_schema(element.build()?);
+    }
+    if let Err(error) = create.send().await
+        && !error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception())
+    {
+        return Err(anyhow::Error::new(error).context(format!("table {table} cannot be made")));
+    }
+    Ok(())
 }
 
 /// Whether the tables belong to the log whose partitions end at `ends`: no head may have decided a record that the log
