@@ -9,9 +9,8 @@ use anyhow::Context;
 use clap::Args;
 use kafka::{ConfigError, Connection};
 
-use super::report::Report;
 use super::source::{Source, read_tickets};
-use super::world::Names;
+use super::{Names, Report};
 use crate::cli::Refused;
 
 /// `audit`: where the log and the tables are, and what people were told.

@@ -1,27 +1,16 @@
-//! The audit: recomputes everything from the request topic and holds tables, topics and answers against it (DESIGN
-//! section 8). It uses the core's record types and ids, and none of its deciding code nor the worker's: what runs the
-//! checked code checks nothing.
+//! `cargo local audit`: reads a real world from broker and tables, and has it judged by the crate `audit`, which knows
+//! neither. Here stand the command and the reading; what is checked, and how, is over there.
 //!
-//! The pure part is [`replay()`]: plain data in ([`World`]), a [`Report`] out, so that it judges a simulation as well as
-//! the real thing. Read `world.rs`, `replay.rs`, `check.rs`; a real
-//! world is read by `source.rs`.
+//! Start with `source.rs`.
 
-mod check;
 pub mod command;
-mod judge;
-mod replay;
-mod report;
 mod source;
 mod tables;
-pub mod tickets;
 mod topics;
-mod world;
 
-#[cfg(test)]
-mod tests;
-
-pub use check::{Outstanding, replay};
+pub use ::audit::{
+    Attribute, Ends, Finding, Invariant, LogRecord, Looked, Names, Offence, Outstanding, Place, Report, SHOWN_MAX,
+    StoredHead, StoredItem, World, replay, tickets,
+};
 pub use command::AuditOptions;
-pub use report::{Finding, Invariant, Looked, Offence, Report, SHOWN_MAX};
 pub use source::{Source, read_tickets};
-pub use world::{Attribute, Ends, LogRecord, Names, Place, StoredHead, StoredItem, World};

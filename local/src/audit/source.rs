@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use kafka::{Connection, Reader, Span};
 
-use super::check::Outstanding;
 use super::tables;
 use super::tickets::{self, TicketLine};
 use super::topics::TopicSoFar;
-use super::world::{Ends, LogRecord, Names, Place, StoredHead, World};
+use super::{Ends, LogRecord, Names, Outstanding, Place, StoredHead, World};
 
 /// How often the tables are looked at while waiting.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use coupon::Timestamp;
 
-use super::world::{Attribute, StoredHead, StoredItem};
+use super::{Attribute, StoredHead, StoredItem};
 use crate::dynamodb;
 
 /// A page of a scan is up to 1 MB.

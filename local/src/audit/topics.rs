@@ -8,7 +8,7 @@ use anyhow::Context;
 use kafka::{ReadRecord, Reader, Span};
 use record_log::LogError;
 
-use super::world::{LogRecord, Place};
+use super::{LogRecord, Place};
 
 /// How often a broker that does not answer is asked.
 const ATTEMPTS_MAX: u32 = 4;

@@ -7,7 +7,8 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use crate::tree::{Source, report, root};
 
 /// What a package may link of ours; its tests may use more, but never a function or `local`.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
+    ("audit", &["coupon", "record-log"]),
     ("bootstrap", &["kafka"]),
     ("coupon", &[]),
     ("coupon-dynamodb", &["coupon", "coupon-store"]),
@@ -20,7 +21,10 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("kafka", &["record-log"]),
     ("kafka-esm", &["kafka-event"]),
     ("kafka-event", &[]),
-    ("local", &["coupon", "coupon-dynamodb", "coupon-store", "kafka", "kafka-esm", "kafka-event", "record-log"]),
+    (
+        "local",
+        &["audit", "coupon", "coupon-dynamodb", "coupon-store", "kafka", "kafka-esm", "kafka-event", "record-log"],
+    ),
     ("record-log", &[]),
     ("simulation", &["coupon", "coupon-store", "record-log"]),
     ("tidy", &[]),
@@ -28,8 +32,16 @@ const ALLOWED: [(&str, &[&str]); 17] = [
 ];
 
 /// Packages that only tests and tools link: never a function, not even by way of another package.
-const NEVER_DEPLOYED: [&str; 7] =
-    ["coupon-store-contract", "embedded-broker", "embedded-dynamodb", "kafka-esm", "local", "simulation", "tidy"];
+const NEVER_DEPLOYED: [&str; 8] = [
+    "audit",
+    "coupon-store-contract",
+    "embedded-broker",
+    "embedded-dynamodb",
+    "kafka-esm",
+    "local",
+    "simulation",
+    "tidy",
+];
 
 /// What the core is made of beside `core` and `alloc`.
 const CORE: [&str; 3] = ["serde", "thiserror", "time"];

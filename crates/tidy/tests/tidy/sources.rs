@@ -25,7 +25,7 @@ const EXPRESSIONS: [&str; 12] = [
 ];
 
 /// Deliberate second implementations: a check that runs the checked code checks nothing.
-const SECOND: [&str; 3] = ["local/src/audit", "crates/coupon/tests/reference/model.rs", "crates/simulation/src/store"];
+const SECOND: [&str; 3] = ["crates/audit/src", "crates/coupon/tests/reference/model.rs", "crates/simulation/src/store"];
 
 /// What decides, and what they must not use therefore.
 const DECIDING: [&str; 3] = ["decide", "outcome", "needs_item"];

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use coupon::{CouponId, IssueResult, ResultStatus, UserId};
 
-use super::super::replay::{Decided, place_of, result_of};
-use super::super::report::Invariant;
-use super::super::world::{LogRecord, Place, World};
 use super::Audit;
+use crate::replay::{Decided, place_of, result_of};
+use crate::report::Invariant;
+use crate::world::{LogRecord, Place, World};
 
 /// How many partitions topic-setup gives the result topic; keys may lie by any count from this to today's.
 const PARTITIONS_AT_FIRST: i32 = 10;

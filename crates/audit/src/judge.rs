@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use coupon::{CouponId, DeadLetterReason, ISSUE_TYPE, RequestRecord, Timestamp, UserId};
 
-use super::world::{LogRecord, StoredHead};
+use crate::world::{LogRecord, StoredHead};
 
 /// What a record is, as the tables are now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Judged<'w> {
+pub(crate) enum Judged<'w> {
     /// A request for a coupon that lives where the record lies.
     Request { head: &'w StoredHead, user_id: UserId },
     /// No request. `since_creation` tells that it would have been no request for lack of the coupon before the coupon
@@ -18,7 +18,7 @@ pub(super) enum Judged<'w> {
 }
 
 /// The first reason that holds, or the request.
-pub(super) fn judge<'w>(record: &LogRecord, heads: &BTreeMap<&str, &'w StoredHead>, request_topic: &str) -> Judged<'w> {
+pub(crate) fn judge<'w>(record: &LogRecord, heads: &BTreeMap<&str, &'w StoredHead>, request_topic: &str) -> Judged<'w> {
     let garbage = |reason| Judged::Garbage { reason, since_creation: false };
     let Some(request) = record.value.as_deref().and_then(decode) else {
         return garbage(DeadLetterReason::Undecodable);

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use coupon::{ResultStatus, Ticket};
 
-use super::super::replay::place_of;
-use super::super::report::Invariant;
-use super::super::tickets::{TicketLine, Told};
 use super::Audit;
+use crate::replay::place_of;
+use crate::report::Invariant;
+use crate::tickets::{TicketLine, Told};
 
 impl Audit<'_> {
     pub(super) fn told(&mut self) {

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use coupon::DeadLetterReason;
 
-use super::super::replay::{DEAD_LETTER_HEADERS, dead_letter_texts, source};
-use super::super::report::Invariant;
-use super::super::world::{LogRecord, Place, World};
 use super::Audit;
+use crate::replay::{DEAD_LETTER_HEADERS, dead_letter_texts, source};
+use crate::report::Invariant;
+use crate::world::{LogRecord, Place, World};
 
 /// The places that the dead-letter topic speaks of.
 pub(super) fn places(world: &World) -> BTreeSet<Place> {

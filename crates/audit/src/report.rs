@@ -132,7 +132,7 @@ impl Report {
         self.invariants.get(&invariant)
     }
 
-    pub(super) fn offend(&mut self, invariant: Invariant, place: String, what: String) {
+    pub(crate) fn offend(&mut self, invariant: Invariant, place: String, what: String) {
         self.invariants.entry(invariant).or_default().offending.push(Offence { place, what });
     }
 }

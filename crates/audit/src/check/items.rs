@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use coupon::{Ticket, Timestamp};
 
-use super::super::replay::{Coupon, place_of};
-use super::super::report::Invariant;
-use super::super::world::{Place, StoredHead, StoredItem};
 use super::Audit;
+use crate::replay::{Coupon, place_of};
+use crate::report::Invariant;
+use crate::world::{Place, StoredHead, StoredItem};
 
 impl Audit<'_> {
     pub(super) fn items(&mut self) {

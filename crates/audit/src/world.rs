@@ -1,5 +1,5 @@
 //! Everything the audit judges, as plain data: what the tables hold, what the topics hold, and what people were told.
-//! Where it comes from is not known here: `source.rs` reads a real one, a simulation fills in its own.
+//! Where it comes from is not known here: `local` reads a real one, a simulation fills in its own.
 //!
 //! Stored values keep the form they are stored in: an audit that parsed `2026-11-20T03:00:00.12Z` into a number could
 //! not tell it from the `.120Z` that the contract asks for. Read `replay.rs` next.
@@ -10,7 +10,7 @@ use std::fmt;
 use bytes::Bytes;
 use coupon::{Head, IssuedCoupon, Phase, Timestamp};
 
-use super::tickets::TicketLine;
+use crate::tickets::TicketLine;
 
 /// Where a record lies: its partition and its offset there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,7 +93,7 @@ impl From<&Head> for StoredHead {
 }
 
 /// How a phase is spelled in an item.
-pub(super) const fn phase_text(phase: Phase) -> &'static str {
+pub(crate) const fn phase_text(phase: Phase) -> &'static str {
     match phase {
         Phase::NotOpen => "NOT_OPEN",
         Phase::Open => "OPEN",

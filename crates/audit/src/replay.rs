@@ -10,63 +10,63 @@ use coupon::{
     Ticket, Timestamp, UserId,
 };
 
-use super::judge::{Judged, judge};
-use super::world::{LogRecord, Place, StoredHead, StoredItem, World, phase_text};
+use crate::judge::{Judged, judge};
+use crate::world::{LogRecord, Place, StoredHead, StoredItem, World, phase_text};
 
 /// What the log says happened.
 #[derive(Debug, Default)]
-pub(super) struct Replay<'w> {
+pub(crate) struct Replay<'w> {
     /// Every coupon of this log, by id.
-    pub(super) coupons: BTreeMap<&'w str, Coupon<'w>>,
+    pub(crate) coupons: BTreeMap<&'w str, Coupon<'w>>,
     /// Every request that counts.
-    pub(super) decided: BTreeMap<Place, Decided<'w>>,
+    pub(crate) decided: BTreeMap<Place, Decided<'w>>,
     /// Every record that is no request, with the reasons that its dead-letter record may give.
-    pub(super) garbage: BTreeMap<Place, Vec<DeadLetterReason>>,
+    pub(crate) garbage: BTreeMap<Place, Vec<DeadLetterReason>>,
     /// Requests that came before their coupon was created and were never decided: they lie in the dead-letter topic.
-    pub(super) left_out: BTreeSet<Place>,
+    pub(crate) left_out: BTreeSet<Place>,
 }
 
 /// One coupon after the replay.
 #[derive(Debug)]
-pub(super) struct Coupon<'w> {
+pub(crate) struct Coupon<'w> {
     /// What the table says of it.
-    pub(super) head: &'w StoredHead,
+    pub(crate) head: &'w StoredHead,
     /// How many are left.
-    pub(super) remaining: i64,
+    pub(crate) remaining: i64,
     /// Who holds one, and since which request.
     holders: BTreeSet<UserId>,
     /// In the order of the log; the first has rank 1.
-    pub(super) winners: Vec<Winner>,
+    pub(crate) winners: Vec<Winner>,
     /// Where the phase changed.
-    pub(super) epochs: Vec<(i64, String)>,
+    pub(crate) epochs: Vec<(i64, String)>,
     /// The last request, −1 while there is none.
-    pub(super) applied: i64,
+    pub(crate) applied: i64,
     /// The highest timestamp seen, in ms.
-    pub(super) clock: Timestamp,
+    pub(crate) clock: Timestamp,
     /// How many requests counted.
-    pub(super) decided: i64,
+    pub(crate) decided: i64,
 }
 
 /// A winner by the replay.
 #[derive(Debug, Clone)]
-pub(super) struct Winner {
-    pub(super) place: Place,
-    pub(super) user_id: UserId,
+pub(crate) struct Winner {
+    pub(crate) place: Place,
+    pub(crate) user_id: UserId,
 }
 
 /// A request that counts, and what it came to.
 #[derive(Debug)]
-pub(super) struct Decided<'w> {
-    pub(super) record: &'w LogRecord,
-    pub(super) head: &'w StoredHead,
-    pub(super) user_id: UserId,
-    pub(super) status: ResultStatus,
+pub(crate) struct Decided<'w> {
+    pub(crate) record: &'w LogRecord,
+    pub(crate) head: &'w StoredHead,
+    pub(crate) user_id: UserId,
+    pub(crate) status: ResultStatus,
     /// The coupon's clock at this request.
-    pub(super) clock: Timestamp,
+    pub(crate) clock: Timestamp,
 }
 
 /// Replays the whole request topic of a world.
-pub(super) fn replay_log(world: &World) -> Replay<'_> {
+pub(crate) fn replay_log(world: &World) -> Replay<'_> {
     let heads: BTreeMap<&str, &StoredHead> = world.heads.iter().map(|head| (head.coupon_id.as_str(), head)).collect();
     let ours = heads.values().filter(|head| head.log == world.names.requests);
     let mut replay = Replay {
@@ -166,7 +166,7 @@ impl<'w> Coupon<'w> {
 
 impl Decided<'_> {
     /// The coupon that was issued, as the table must have it; none for a rejected request.
-    pub(super) fn item(&self) -> Option<StoredItem> {
+    pub(crate) fn item(&self) -> Option<StoredItem> {
         match self.status {
             ResultStatus::Issued { rank, issued_at } => Some(StoredItem::from(&IssuedCoupon {
                 user_id: self.user_id.clone(),
@@ -180,7 +180,7 @@ impl Decided<'_> {
     }
 
     /// The result record's value, to the byte.
-    pub(super) fn result_value(&self) -> Option<Vec<u8>> {
+    pub(crate) fn result_value(&self) -> Option<Vec<u8>> {
         let result = IssueResult {
             request_id: ticket(self.record.place)?,
             coupon_id: CouponId::parse(&self.head.coupon_id).ok()?,
@@ -192,12 +192,12 @@ impl Decided<'_> {
 }
 
 /// The ticket of the request at a place; none for a place that no log has.
-pub(super) fn ticket(place: Place) -> Option<Ticket> {
+pub(crate) fn ticket(place: Place) -> Option<Ticket> {
     Some(Ticket { partition: Partition::new(place.partition).ok()?, offset: Offset::new(place.offset).ok()? })
 }
 
 /// The place that a ticket names.
-pub(super) const fn place_of(ticket: Ticket) -> Place {
+pub(crate) const fn place_of(ticket: Ticket) -> Place {
     Place { partition: ticket.partition.get(), offset: ticket.offset.get() }
 }
 
@@ -237,15 +237,15 @@ impl Evidence {
 }
 
 /// The result that a record of the result topic spells.
-pub(super) fn result_of(record: &LogRecord) -> Option<IssueResult> {
+pub(crate) fn result_of(record: &LogRecord) -> Option<IssueResult> {
     serde_json::from_slice(record.value.as_deref()?).ok()
 }
 
 /// The headers that a dead-letter record has behind those of the record it is about, in this order.
-pub(super) const DEAD_LETTER_HEADERS: [&str; 4] = ["dlq-reason", "dlq-topic", "dlq-partition", "dlq-offset"];
+pub(crate) const DEAD_LETTER_HEADERS: [&str; 4] = ["dlq-reason", "dlq-topic", "dlq-partition", "dlq-offset"];
 
 /// The texts of the last four headers, if those are the dead-letter topic's own.
-pub(super) fn dead_letter_texts(record: &LogRecord) -> Option<[&str; 4]> {
+pub(crate) fn dead_letter_texts(record: &LogRecord) -> Option<[&str; 4]> {
     let (_, own) = record.headers.split_last_chunk::<4>()?;
     let mut texts = [""; 4];
     for ((text, name), (header, value)) in texts.iter_mut().zip(DEAD_LETTER_HEADERS).zip(own) {
@@ -258,7 +258,7 @@ pub(super) fn dead_letter_texts(record: &LogRecord) -> Option<[&str; 4]> {
 }
 
 /// The place in the request topic that a dead-letter record is about.
-pub(super) fn source(record: &LogRecord, world: &World) -> Option<Place> {
+pub(crate) fn source(record: &LogRecord, world: &World) -> Option<Place> {
     let [_, topic, partition, offset] = dead_letter_texts(record)?;
     if topic != world.names.requests {
         return None;

@@ -7,9 +7,9 @@ mod items;
 mod results;
 mod told;
 
-use super::replay::{Replay, replay_log};
-use super::report::{Invariant, Looked, Report};
-use super::world::{Place, World};
+use crate::replay::{Replay, replay_log};
+use crate::report::{Invariant, Looked, Report};
+use crate::world::{Place, World};
 
 /// Replays a world's log and judges the rest of the world by it.
 #[must_use]

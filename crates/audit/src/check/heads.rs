@@ -1,9 +1,9 @@
 //! The heads: sums and limits by themselves (I1, I6), and everything a head counts against the replay (I8).
 
-use super::super::replay::Coupon;
-use super::super::report::Invariant;
-use super::super::world::{Place, StoredHead};
 use super::Audit;
+use crate::replay::Coupon;
+use crate::report::Invariant;
+use crate::world::{Place, StoredHead};
 
 impl Audit<'_> {
     pub(super) fn heads(&mut self) {
