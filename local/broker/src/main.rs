@@ -1,11 +1,15 @@
 //! The sandbox's Kafka broker: tansu with SQLite storage, as a process of its own. It cannot share one with the embedded
 //! DynamoDB, because each links its own SQLite and tansu's then refuses to start ("incorrect threading configuration").
 //!
-//! Knows no topic and no coupon. The sandbox starts and supervises it, see `local/src/broker.rs`.
+//! Knows no topic and no coupon. The sandbox starts and supervises it, see `local/src/broker.rs`; what tansu's storage
+//! lacks is in `storage.rs`.
 #![expect(clippy::print_stdout, reason = "its ready line is what the sandbox waits for")]
 
+mod producers;
+mod storage;
+
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -17,6 +21,9 @@ use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 use uuid::Uuid;
+
+use crate::producers::Producers;
+use crate::storage::LogStorage;
 
 /// Storage opens its file and answers in well under a second; a machine under load gets this long.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -62,17 +69,19 @@ async fn main() -> anyhow::Result<()> {
     );
     let listener = Url::parse(&format!("tcp://127.0.0.1:{}", options.port))?;
     let advertised = Url::parse(&format!("tcp://127.0.0.1:{}", options.advertised_port.unwrap_or(options.port)))?;
-    let mut broker = Broker::<Controller<StorageContainer>, StorageContainer>::builder()
-        .node_id(NODE)
+    end_on_panic();
+    let storage = StorageContainer::builder()
         .cluster_id(CLUSTER)
-        .incarnation_id(Uuid::new_v4())
-        .advertised_listener(advertised)
+        .node_id(NODE)
+        .advertised_listener(advertised.clone())
         .storage(Url::parse("sqlite://log.db")?)
-        .listener(listener)
         .silent(true)
         .build()
         .await
         .context("the storage does not open")?;
+    let storage = LogStorage::new(storage, Producers::open(Path::new("log.db")).await?);
+    let groups = Controller::with_storage(storage.clone())?;
+    let mut broker = Broker::new(NODE, CLUSTER, listener, advertised, storage, groups, Uuid::new_v4());
     // `serve` registers the broker and listens; `main` would unwrap its errors and clear the terminal.
     let mut serving = tokio::spawn(async move { broker.serve(tokio::time::Instant::now()).await });
 
@@ -90,6 +99,16 @@ async fn main() -> anyhow::Result<()> {
     // Every acknowledged record is committed to SQLite, so there is nothing to wait for.
     serving.abort();
     Ok(())
+}
+
+/// A task of the broker that panicked is a broker that takes connections and answers none: whoever supervises it can do
+/// something about a process that ended.
+fn end_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::exit(101);
+    }));
 }
 
 /// Until the port takes a connection.

@@ -1,0 +1,261 @@
+//! The storage behind the embedded broker: tansu's, with what it lacks for an ordinary producer and an ordinary reader.
+//!
+//! - An idempotent producer whose records timed out raises its epoch by itself (librdkafka) or asks for a higher one (Java).
+//!   tansu-storage 0.6 panics at both, and at a partition that it does not know; its storage task is dead from then on.
+//! - It looks every record's headers up in a table without an index, so that a fetch costs records times headers.
+//!
+//! Everything else is handed through. The producers' epochs: `producers.rs`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use tansu_sans_io::create_topics_request::CreatableTopic;
+use tansu_sans_io::delete_groups_response::DeletableGroupResult;
+use tansu_sans_io::delete_records_request::DeleteRecordsTopic;
+use tansu_sans_io::delete_records_response::DeleteRecordsTopicResult;
+use tansu_sans_io::describe_cluster_response::DescribeClusterBroker;
+use tansu_sans_io::describe_configs_response::DescribeConfigsResult;
+use tansu_sans_io::describe_topic_partitions_response::DescribeTopicPartitionsResponseTopic;
+use tansu_sans_io::incremental_alter_configs_request::AlterConfigsResource;
+use tansu_sans_io::incremental_alter_configs_response::AlterConfigsResourceResponse;
+use tansu_sans_io::list_groups_response::ListedGroup;
+use tansu_sans_io::record::deflated;
+use tansu_sans_io::txn_offset_commit_response::TxnOffsetCommitResponseTopic;
+use tansu_sans_io::{ConfigResource, ErrorCode, IsolationLevel, ListOffset, ScramMechanism};
+use tansu_storage::{
+    BrokerRegistrationRequest, GroupDetail, ListOffsetResponse, MetadataResponse, NamedGroupDetail,
+    OffsetCommitRequest, OffsetStage, ProducerIdResponse, Result, ScramCredential, Storage, StorageContainer, TopicId,
+    Topition, TxnAddPartitionsRequest, TxnAddPartitionsResponse, TxnOffsetCommitRequest, UpdateError, Version,
+};
+use url::Url;
+use uuid::Uuid;
+
+use crate::producers::Producers;
+
+/// tansu's storage, and the producers that it may see.
+#[derive(Clone, Debug)]
+pub(crate) struct LogStorage {
+    inner: StorageContainer,
+    producers: Producers,
+}
+
+impl LogStorage {
+    pub(crate) fn new(inner: StorageContainer, producers: Producers) -> Self {
+        Self { inner, producers }
+    }
+}
+
+#[async_trait]
+impl Storage for LogStorage {
+    async fn register_broker(&self, broker_registration: BrokerRegistrationRequest) -> Result<()> {
+        let _writing = self.producers.writing().await;
+        self.inner.register_broker(broker_registration).await
+    }
+
+    async fn create_topic(&self, topic: CreatableTopic, validate_only: bool) -> Result<Uuid> {
+        let _writing = self.producers.writing().await;
+        self.inner.create_topic(topic, validate_only).await
+    }
+
+    async fn incremental_alter_resource(&self, resource: AlterConfigsResource) -> Result<AlterConfigsResourceResponse> {
+        self.inner.incremental_alter_resource(resource).await
+    }
+
+    async fn delete_records(&self, topics: &[DeleteRecordsTopic]) -> Result<Vec<DeleteRecordsTopicResult>> {
+        let _writing = self.producers.writing().await;
+        self.inner.delete_records(topics).await
+    }
+
+    async fn delete_topic(&self, topic: &TopicId) -> Result<ErrorCode> {
+        let _writing = self.producers.writing().await;
+        self.producers.forget();
+        self.inner.delete_topic(topic).await
+    }
+
+    async fn brokers(&self) -> Result<Vec<DescribeClusterBroker>> {
+        self.inner.brokers().await
+    }
+
+    async fn produce(&self, transaction_id: Option<&str>, topition: &Topition, batch: deflated::Batch) -> Result<i64> {
+        if batch.is_idempotent() {
+            self.producers.admit(topition, batch.producer_id, batch.producer_epoch).await?;
+        }
+        let _writing = self.producers.writing().await;
+        self.inner.produce(transaction_id, topition, batch).await
+    }
+
+    async fn fetch(
+        &self,
+        topition: &'_ Topition,
+        offset: i64,
+        min_bytes: u32,
+        max_bytes: u32,
+        isolation: IsolationLevel,
+    ) -> Result<Vec<deflated::Batch>> {
+        self.inner.fetch(topition, offset, min_bytes, max_bytes, isolation).await
+    }
+
+    async fn offset_stage(&self, topition: &Topition) -> Result<OffsetStage> {
+        self.inner.offset_stage(topition).await
+    }
+
+    async fn list_offsets(
+        &self,
+        isolation_level: IsolationLevel,
+        offsets: &[(Topition, ListOffset)],
+    ) -> Result<Vec<(Topition, ListOffsetResponse)>> {
+        self.inner.list_offsets(isolation_level, offsets).await
+    }
+
+    async fn offset_commit(
+        &self,
+        group_id: &str,
+        retention_time_ms: Option<Duration>,
+        offsets: &[(Topition, OffsetCommitRequest)],
+    ) -> Result<Vec<(Topition, ErrorCode)>> {
+        let _writing = self.producers.writing().await;
+        self.inner.offset_commit(group_id, retention_time_ms, offsets).await
+    }
+
+    async fn offset_fetch(
+        &self,
+        group_id: Option<&str>,
+        topics: &[Topition],
+        require_stable: Option<bool>,
+    ) -> Result<BTreeMap<Topition, i64>> {
+        self.inner.offset_fetch(group_id, topics, require_stable).await
+    }
+
+    async fn committed_offset_topitions(&self, group_id: &str) -> Result<BTreeMap<Topition, i64>> {
+        self.inner.committed_offset_topitions(group_id).await
+    }
+
+    async fn metadata(&self, topics: Option<&[TopicId]>) -> Result<MetadataResponse> {
+        self.inner.metadata(topics).await
+    }
+
+    async fn upsert_user_scram_credential(
+        &self,
+        user: &str,
+        mechanism: ScramMechanism,
+        credential: ScramCredential,
+    ) -> Result<()> {
+        self.inner.upsert_user_scram_credential(user, mechanism, credential).await
+    }
+
+    async fn delete_user_scram_credential(&self, user: &str, mechanism: ScramMechanism) -> Result<()> {
+        self.inner.delete_user_scram_credential(user, mechanism).await
+    }
+
+    async fn user_scram_credential(&self, user: &str, mechanism: ScramMechanism) -> Result<Option<ScramCredential>> {
+        self.inner.user_scram_credential(user, mechanism).await
+    }
+
+    async fn describe_config(
+        &self,
+        name: &str,
+        resource: ConfigResource,
+        keys: Option<&[String]>,
+    ) -> Result<DescribeConfigsResult> {
+        self.inner.describe_config(name, resource, keys).await
+    }
+
+    async fn list_groups(&self, states_filter: Option<&[String]>) -> Result<Vec<ListedGroup>> {
+        self.inner.list_groups(states_filter).await
+    }
+
+    async fn delete_groups(&self, group_ids: Option<&[String]>) -> Result<Vec<DeletableGroupResult>> {
+        let _writing = self.producers.writing().await;
+        self.inner.delete_groups(group_ids).await
+    }
+
+    async fn describe_groups(
+        &self,
+        group_ids: Option<&[String]>,
+        include_authorized_operations: bool,
+    ) -> Result<Vec<NamedGroupDetail>> {
+        self.inner.describe_groups(group_ids, include_authorized_operations).await
+    }
+
+    async fn describe_topic_partitions(
+        &self,
+        topics: Option<&[TopicId]>,
+        partition_limit: i32,
+        cursor: Option<Topition>,
+    ) -> Result<Vec<DescribeTopicPartitionsResponseTopic>> {
+        self.inner.describe_topic_partitions(topics, partition_limit, cursor).await
+    }
+
+    async fn update_group(
+        &self,
+        group_id: &str,
+        detail: GroupDetail,
+        version: Option<Version>,
+    ) -> Result<Version, UpdateError<GroupDetail>> {
+        let _writing = self.producers.writing().await;
+        self.inner.update_group(group_id, detail, version).await
+    }
+
+    async fn init_producer(
+        &self,
+        transaction_id: Option<&str>,
+        transaction_timeout_ms: i32,
+        producer_id: Option<i64>,
+        producer_epoch: Option<i16>,
+    ) -> Result<ProducerIdResponse> {
+        let _writing = self.producers.writing().await;
+        // Asked to raise an epoch, the storage has not been written yet and panics. Kafka may answer with a new id.
+        let (id, epoch) = if transaction_id.is_some() { (producer_id, producer_epoch) } else { (Some(-1), Some(-1)) };
+        self.inner.init_producer(transaction_id, transaction_timeout_ms, id, epoch).await
+    }
+
+    async fn txn_add_offsets(
+        &self,
+        transaction_id: &str,
+        producer_id: i64,
+        producer_epoch: i16,
+        group_id: &str,
+    ) -> Result<ErrorCode> {
+        self.inner.txn_add_offsets(transaction_id, producer_id, producer_epoch, group_id).await
+    }
+
+    async fn txn_add_partitions(&self, partitions: TxnAddPartitionsRequest) -> Result<TxnAddPartitionsResponse> {
+        self.inner.txn_add_partitions(partitions).await
+    }
+
+    async fn txn_offset_commit(&self, offsets: TxnOffsetCommitRequest) -> Result<Vec<TxnOffsetCommitResponseTopic>> {
+        self.inner.txn_offset_commit(offsets).await
+    }
+
+    async fn txn_end(
+        &self,
+        transaction_id: &str,
+        producer_id: i64,
+        producer_epoch: i16,
+        committed: bool,
+    ) -> Result<ErrorCode> {
+        self.inner.txn_end(transaction_id, producer_id, producer_epoch, committed).await
+    }
+
+    async fn maintain(&self, now: SystemTime) -> Result<()> {
+        let _writing = self.producers.writing().await;
+        self.inner.maintain(now).await
+    }
+
+    async fn cluster_id(&self) -> Result<String> {
+        self.inner.cluster_id().await
+    }
+
+    async fn node(&self) -> Result<i32> {
+        self.inner.node().await
+    }
+
+    async fn advertised_listener(&self) -> Result<Url> {
+        self.inner.advertised_listener().await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.inner.ping().await
+    }
+}
