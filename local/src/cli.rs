@@ -139,6 +139,9 @@ pub struct UpOptions {
     /// Serve an address that provokes faults: POST {"target", "kind", "seconds", "rate", "ms"}
     #[arg(long)]
     pub faults: bool,
+    /// Build the functions as they are deployed, optimised; the first time takes minutes more
+    #[arg(long)]
+    pub release: bool,
 }
 
 /// Parses the command line and runs it; the process's exit code.

@@ -30,19 +30,36 @@ impl Parts {
     /// # Errors
     /// The machine lacks a tool (named with the package that has it), or the build fails (cargo has said why).
     pub async fn build(binaries: &[&str]) -> anyhow::Result<Self> {
+        Self::default().and(binaries, profile().to_vec()).await
+    }
+
+    /// With what one more call of cargo builds.
+    async fn and(mut self, binaries: &[&str], arguments: Vec<&str>) -> anyhow::Result<Self> {
         if binaries.is_empty() {
-            return Ok(Self::default());
+            return Ok(self);
         }
         let workspace = workspace()?;
         check_machine(&workspace).await?;
-        let mut child = cargo(&workspace, binaries).spawn().context("cargo does not start; is it in PATH?")?;
+        let mut child =
+            cargo(&workspace, binaries, &arguments).spawn().context("cargo does not start; is it in PATH?")?;
         let stdout = child.stdout.take().context("cargo without a stdout")?;
         let paths = executables(stdout).await?;
         let status = child.wait().await?;
         if !status.success() {
             bail!("the build of {} failed ({status}); cargo's messages above tell why", binaries.join(", "));
         }
-        Ok(Self { paths })
+        self.paths.extend(paths);
+        Ok(self)
+    }
+
+    /// Builds these functions as they are deployed: optimised, and each with the features that it alone asks for. That
+    /// is a build of its own, of minutes, the first time.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub async fn build_deployed(self, functions: &[&str]) -> anyhow::Result<Self> {
+        let packages = functions.iter().flat_map(|function| ["--package", function]);
+        self.and(functions, ["--release"].into_iter().chain(packages).collect()).await
     }
 
     /// The path of a binary that was asked for.
@@ -73,7 +90,7 @@ async fn check_machine(workspace: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn cargo(workspace: &Path, binaries: &[&str]) -> Command {
+fn cargo(workspace: &Path, binaries: &[&str], arguments: &[&str]) -> Command {
     // Set by `cargo run`: the same toolchain that built this binary.
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // What cargo tells a process about the package it runs would tell build scripts that watch these variables that
@@ -85,7 +102,7 @@ fn cargo(workspace: &Path, binaries: &[&str]) -> Command {
             command.env_remove(&name);
         }
     }
-    command.current_dir(workspace).arg("build").args(profile()).arg("--message-format=json-render-diagnostics");
+    command.current_dir(workspace).arg("build").args(arguments).arg("--message-format=json-render-diagnostics");
     command.args(binaries.iter().flat_map(|binary| ["--bin", binary]));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
     command

@@ -91,7 +91,12 @@ impl<'a> Starting<'a> {
     /// What comes before any part: the data, the builds, the ports.
     pub(crate) async fn prepare(options: &'a UpOptions, settings: &'a Settings) -> anyhow::Result<Self> {
         let data = DataDir::open(options.parts.data.as_deref())?;
-        let built = Parts::build(&needed(options, settings)).await?;
+        let (embedded, functions) = needed(options, settings);
+        let built = if options.release {
+            Parts::build(&embedded).await?.build_deployed(&functions).await?
+        } else {
+            Parts::build(&[embedded, functions].concat()).await?
+        };
         // After the builds, which may take minutes, in which a port that was free is taken.
         let ports = Ports::choose(options.port).await?;
         Ok(Self { options, settings, built, ports, spawner: Spawner::start()?, data })
@@ -261,18 +266,12 @@ impl<'a> Starting<'a> {
     }
 }
 
-/// The binaries that these options need.
-fn needed<'a>(options: &UpOptions, settings: &'a Settings) -> Vec<&'a str> {
+/// The binaries that these options need: embedded parts, and functions.
+fn needed<'a>(options: &UpOptions, settings: &'a Settings) -> (Vec<&'a str>, Vec<&'a str>) {
     let embedded = |part: &Part, binary: &'a str| (*part == Part::Embedded).then_some(binary);
-    [
-        embedded(&options.parts.broker, parts::BROKER),
-        embedded(&options.parts.dynamodb, parts::DYNAMODB),
-        embedded(&options.parts.functions, &settings.api.name),
-        embedded(&options.parts.functions, &settings.worker.name),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let parts = [embedded(&options.parts.broker, parts::BROKER), embedded(&options.parts.dynamodb, parts::DYNAMODB)];
+    let functions = [&settings.api.name, &settings.worker.name].map(|name| embedded(&options.parts.functions, name));
+    (parts.into_iter().flatten().collect(), functions.into_iter().flatten().collect())
 }
 
 async fn listen(port: u16) -> anyhow::Result<TcpListener> {

@@ -3,8 +3,9 @@
 //! - An idempotent producer whose records timed out raises its epoch by itself (librdkafka) or asks for a higher one (Java).
 //!   tansu-storage 0.6 panics at both, and at a partition that it does not know; its storage task is dead from then on.
 //! - It looks every record's headers up in a table without an index, so that a fetch costs records times headers.
+//! - It plans every statement anew, also for a consumer that waits and asks for every partition's end.
 //!
-//! Everything else is handed through. The producers' epochs: `producers.rs`.
+//! Everything else is handed through. The producers' epochs: `producers.rs`; what is remembered: `known.rs`.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -31,6 +32,7 @@ use tansu_storage::{
 use url::Url;
 use uuid::Uuid;
 
+use crate::known::Known;
 use crate::producers::Producers;
 
 /// tansu's storage, and the producers that it may see.
@@ -38,11 +40,12 @@ use crate::producers::Producers;
 pub(crate) struct LogStorage {
     inner: StorageContainer,
     producers: Producers,
+    known: Known,
 }
 
 impl LogStorage {
     pub(crate) fn new(inner: StorageContainer, producers: Producers) -> Self {
-        Self { inner, producers }
+        Self { inner, producers, known: Known::default() }
     }
 }
 
@@ -50,27 +53,37 @@ impl LogStorage {
 impl Storage for LogStorage {
     async fn register_broker(&self, broker_registration: BrokerRegistrationRequest) -> Result<()> {
         let _writing = self.producers.writing().await;
-        self.inner.register_broker(broker_registration).await
+        let done = self.inner.register_broker(broker_registration).await;
+        self.known.changed();
+        done
     }
 
     async fn create_topic(&self, topic: CreatableTopic, validate_only: bool) -> Result<Uuid> {
         let _writing = self.producers.writing().await;
-        self.inner.create_topic(topic, validate_only).await
+        let done = self.inner.create_topic(topic, validate_only).await;
+        self.known.changed();
+        done
     }
 
     async fn incremental_alter_resource(&self, resource: AlterConfigsResource) -> Result<AlterConfigsResourceResponse> {
-        self.inner.incremental_alter_resource(resource).await
+        let done = self.inner.incremental_alter_resource(resource).await;
+        self.known.changed();
+        done
     }
 
     async fn delete_records(&self, topics: &[DeleteRecordsTopic]) -> Result<Vec<DeleteRecordsTopicResult>> {
         let _writing = self.producers.writing().await;
-        self.inner.delete_records(topics).await
+        let done = self.inner.delete_records(topics).await;
+        self.known.changed();
+        done
     }
 
     async fn delete_topic(&self, topic: &TopicId) -> Result<ErrorCode> {
         let _writing = self.producers.writing().await;
         self.producers.forget();
-        self.inner.delete_topic(topic).await
+        let done = self.inner.delete_topic(topic).await;
+        self.known.changed();
+        done
     }
 
     async fn brokers(&self) -> Result<Vec<DescribeClusterBroker>> {
@@ -82,7 +95,10 @@ impl Storage for LogStorage {
             self.producers.admit(topition, batch.producer_id, batch.producer_epoch).await?;
         }
         let _writing = self.producers.writing().await;
-        self.inner.produce(transaction_id, topition, batch).await
+        // Nobody cancels this: a connection's task serves one request after the other until the process ends.
+        let written = self.inner.produce(transaction_id, topition, batch).await;
+        self.known.written(topition);
+        written
     }
 
     async fn fetch(
@@ -93,11 +109,21 @@ impl Storage for LogStorage {
         max_bytes: u32,
         isolation: IsolationLevel,
     ) -> Result<Vec<deflated::Batch>> {
+        if offset >= self.offset_stage(topition).await?.high_watermark() {
+            return Ok(Vec::new());
+        }
         self.inner.fetch(topition, offset, min_bytes, max_bytes, isolation).await
     }
 
     async fn offset_stage(&self, topition: &Topition) -> Result<OffsetStage> {
-        self.inner.offset_stage(topition).await
+        match self.known.stage(topition) {
+            Ok(stage) => Ok(stage),
+            Err(seen) => {
+                let stage = self.inner.offset_stage(topition).await?;
+                self.known.learn_stage(topition, stage, seen);
+                Ok(stage)
+            }
+        }
     }
 
     async fn list_offsets(
@@ -132,7 +158,14 @@ impl Storage for LogStorage {
     }
 
     async fn metadata(&self, topics: Option<&[TopicId]>) -> Result<MetadataResponse> {
-        self.inner.metadata(topics).await
+        match self.known.metadata(topics) {
+            Ok(metadata) => Ok(metadata),
+            Err(seen) => {
+                let metadata = self.inner.metadata(topics).await?;
+                self.known.learn_metadata(topics, metadata.clone(), seen);
+                Ok(metadata)
+            }
+        }
     }
 
     async fn upsert_user_scram_credential(
@@ -235,12 +268,16 @@ impl Storage for LogStorage {
         producer_epoch: i16,
         committed: bool,
     ) -> Result<ErrorCode> {
-        self.inner.txn_end(transaction_id, producer_id, producer_epoch, committed).await
+        let done = self.inner.txn_end(transaction_id, producer_id, producer_epoch, committed).await;
+        self.known.changed();
+        done
     }
 
     async fn maintain(&self, now: SystemTime) -> Result<()> {
         let _writing = self.producers.writing().await;
-        self.inner.maintain(now).await
+        let done = self.inner.maintain(now).await;
+        self.known.changed();
+        done
     }
 
     async fn cluster_id(&self) -> Result<String> {

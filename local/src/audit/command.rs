@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use kafka::{ConfigError, Connection};
+use kafka::Connection;
 
 use super::source::{Source, read_tickets};
 use super::{Names, Report};
@@ -66,18 +66,8 @@ pub async fn audit(options: &AuditOptions) -> anyhow::Result<Report> {
 }
 
 fn connection(options: &AuditOptions) -> anyhow::Result<Connection> {
-    let Some(path) = &options.kafka_config else { return Ok(patient("", &options.kafka)?) };
+    let Some(path) = &options.kafka_config else { return Ok(Connection::plaintext(&options.kafka)) };
     let named = || format!("--kafka-config {}", path.display());
     let text = std::fs::read_to_string(path).with_context(named)?;
-    patient(&text, &options.kafka).with_context(named)
-}
-
-/// A connection for a tool: the second that a function gives a socket would be short for a whole topic, and librdkafka
-/// warns of it.
-///
-/// # Errors
-/// A line of the properties that is none.
-pub fn patient(properties: &str, bootstrap_servers: &str) -> Result<Connection, ConfigError> {
-    let timeout = if properties.contains("socket.timeout.ms") { "" } else { "socket.timeout.ms=10000" };
-    Connection::from_properties(&format!("{properties}\n{timeout}"), Some(bootstrap_servers))
+    Connection::from_properties(&text, Some(&options.kafka)).with_context(named)
 }

@@ -6,16 +6,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use hyper::StatusCode;
-use kafka::{Connection, Log, Producer, ProducerSettings, Record};
+use bytes::Bytes;
+use coupon::{CouponId, IssueRequest, Timestamp, UserId};
+use hyper::{Method, StatusCode};
+use kafka::{Connection, Header, Log, Producer, ProducerSettings, Record};
 use tokio::task::JoinSet;
 
 use super::{AT_LEAST, AT_MOST, Measure, MeasureOptions};
 use crate::load::api::Api;
 use crate::load::figures::Latencies;
-use crate::load::fresh_id;
 use crate::load::people::admin;
 use crate::load::rush::Person;
+use crate::load::{fresh_id, now_ms};
 use crate::sandbox::Sandbox;
 use crate::settings::Settings;
 
@@ -23,8 +25,13 @@ use crate::settings::Settings;
 const CLIENTS: usize = 16;
 /// Requests one after the other, for a latency without any queue.
 const SINGLE: usize = 300;
+/// Nobody is refused for want of a coupon.
+const STOCK: u64 = 1_000_000;
 /// How long a cached head may be wrong about the end of the stock.
 const SETTLED: Duration = Duration::from_secs(20);
+/// How long the worker may be behind, and how often it is asked.
+const DECIDED: Duration = Duration::from_secs(60);
+const ASKED: Duration = Duration::from_millis(20);
 
 /// The two doors and who knocks.
 pub(super) struct Door<'a> {
@@ -48,8 +55,9 @@ impl Door<'_> {
         let (mut accepting, mut refusing, mut single) = (Vec::new(), Vec::new(), Vec::new());
         // The first turn warms environments and connections up, and does not count.
         for turn in 0..=self.options.turns {
-            let coupon = self.coupon(&api, 1_000_000).await?;
+            let coupon = self.coupon(&api, STOCK).await?;
             let accepted = self.knock(&api, &coupon, StatusCode::ACCEPTED, (CLIENTS, count)).await?.rate;
+            self.decided(&api, &coupon, count).await?;
             let empty = self.knock(&self.bare, &coupon, StatusCode::ACCEPTED, (CLIENTS, count)).await?.rate;
             let refused = self.knock(&api, &sold_out, StatusCode::GONE, (CLIENTS, count)).await?.rate;
             let (one, alone) = self.alone(&api).await?;
@@ -74,31 +82,57 @@ impl Door<'_> {
 
     /// The median of one accepted request, and of what it consists of: a produce and an empty handler.
     async fn alone(&self, api: &Api) -> anyhow::Result<(f64, f64)> {
-        let coupon = self.coupon(api, 1_000_000).await?;
+        let [coupon, other] = [self.coupon(api, STOCK).await?, self.coupon(api, STOCK).await?];
         let accepted = self.knock(api, &coupon, StatusCode::ACCEPTED, (1, SINGLE)).await?;
+        self.decided(api, &coupon, SINGLE).await?;
+        let produced = self.produce(&other).await?;
+        self.decided(api, &other, SINGLE).await?;
         let empty = self.knock(&self.bare, &coupon, StatusCode::ACCEPTED, (1, SINGLE)).await?;
-        let produced = self.produce(&coupon).await?;
         let p50 = |latencies: &Latencies| latencies.percentile_ms(50.0);
         Ok((p50(&accepted.latencies), p50(&empty.latencies) + p50(&produced)))
     }
 
-    /// Acknowledged produces of a request's size, one after the other, into the result topic: nobody decides there.
+    /// Acknowledged produces of the same records, one after the other: they are decided meanwhile, as those of the API.
     async fn produce(&self, coupon: &str) -> anyhow::Result<Latencies> {
         let connection = Connection::plaintext(&self.ours.addresses().kafka);
         let producer = Producer::new(&connection, ProducerSettings::default())?;
-        let record = Record {
-            topic: Settings::default().topics.result.name,
-            key: Some(coupon.to_owned().into()),
-            value: Some(vec![b'x'; 120].into()),
-            ..Record::default()
-        };
+        let coupon_id = CouponId::parse(coupon)?;
         let mut latencies = Latencies::new()?;
-        for _ in 0..SINGLE {
+        for person in self.people.iter().take(SINGLE) {
+            let request = IssueRequest {
+                coupon_id: coupon_id.clone(),
+                user_id: UserId::parse(&person.user_id)?,
+                requested_at: Timestamp::from_millis_clamped(now_ms()),
+            };
+            let record = Record {
+                topic: Settings::default().topics.request.name,
+                key: Some(coupon.to_owned().into()),
+                value: Some(serde_json::to_vec(&request.to_record())?.into()),
+                // As many bytes as a trace's context has.
+                headers: vec![Header { name: "traceparent".into(), value: Some(vec![b'0'; 55].into()) }],
+                ..Record::default()
+            };
             let start = Instant::now();
-            producer.produce(record.clone()).await?;
+            producer.produce(record).await?;
             latencies.record(start.elapsed());
         }
         Ok(latencies)
+    }
+
+    /// Waits until so many of a coupon were issued: what the worker still has to do would slow down what comes next.
+    async fn decided(&self, api: &Api, coupon: &str, count: usize) -> anyhow::Result<()> {
+        let (left, end) = (STOCK - u64::try_from(count)?, Instant::now() + DECIDED);
+        loop {
+            let answer = api.call(Method::GET, &format!("/coupons/{coupon}"), None, Bytes::new()).await?;
+            let shown: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            if shown.get("remaining").and_then(serde_json::Value::as_u64) == Some(left) {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                bail!("{count} requests are not decided after {} s: {}", DECIDED.as_secs(), answer.shown());
+            }
+            tokio::time::sleep(ASKED).await;
+        }
     }
 
     async fn coupon(&self, api: &Api, stock: u64) -> anyhow::Result<String> {

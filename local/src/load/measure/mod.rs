@@ -18,11 +18,12 @@ use super::people::{admin, people};
 use super::rush::{Pace, Person, Rush};
 use super::written::Written;
 use super::{decisions, fresh_id, own_sandbox, unless_interrupted};
+use crate::cli::UpOptions;
 use crate::sandbox::Sandbox;
 use crate::settings::Settings;
 
-/// The function that does nothing; its binary is `local/src/bin/empty_handler.rs`.
-const EMPTY_HANDLER: &str = "empty_handler";
+/// The function that does nothing; its package is `local/empty-handler`.
+const EMPTY_HANDLER: &str = "empty-handler";
 /// Requests a second at which the time to decision is taken, and for how many seconds.
 const DECISION_RATE: u32 = 500;
 const DECISION_SECONDS: u32 = 8;
@@ -36,6 +37,9 @@ pub struct MeasureOptions {
     /// Requests of a turn
     #[arg(long, value_name = "N", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(100..))]
     pub requests: u32,
+    /// Build the functions as they are deployed, optimised; the first time takes minutes more
+    #[arg(long)]
+    pub release: bool,
     /// Exit 1 when a goal is missed
     #[arg(long)]
     pub strict: bool,
@@ -113,7 +117,7 @@ async fn measure(options: &MeasureOptions) -> anyhow::Result<Measures> {
     let (settings, mut empty) = (Settings::default(), Settings::default());
     empty.api.name = EMPTY_HANDLER.into();
     let people = people(usize::try_from(users)?).await?;
-    let up = own_sandbox()?;
+    let up = UpOptions { release: options.release, ..own_sandbox()? };
     let ours = Sandbox::start(&up, &settings).await?;
     let bare = Sandbox::start(&up, &empty).await?;
     eprintln!("Measuring the door …");
