@@ -10,6 +10,8 @@ pub enum Defect {
     NoItemCondition,
     /// A commit does not look at what remains.
     NoRemainingCondition,
+    /// A commit looks neither at the head's version nor at what remains.
+    NoHeadCondition,
     /// The items are put first and the head is written afterwards, not in one transaction.
     NoTransaction,
     /// Results are published when they are decided, before they are committed.
@@ -44,4 +46,6 @@ pub enum Defect {
     ClockForgotten,
     /// What is no request is passed over.
     DeadLetterDropped,
+    /// A batch with what is no request fails.
+    DeadLetterBlocks,
 }

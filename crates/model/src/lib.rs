@@ -28,5 +28,5 @@ mod world;
 pub use bounds::{Bounds, Record};
 pub use defect::Defect;
 pub use protocol::{Action, Fate, Protocol, Retry};
-pub use report::{Counterexample, Verdict, check, counterexample};
+pub use report::{Counterexample, Verdict, check, counterexample, cycle};
 pub use world::{HeadState, Item, State, Step, Tables, Told, Users, Worker};

@@ -161,41 +161,49 @@ fn nothing_stops(p: &Protocol, state: &State) -> bool {
 
 /// That the bounds are not too small to meet what the protocol is made for.
 fn reached(bounds: &Bounds) -> Vec<P> {
-    let mut reached = vec![
-        P::sometimes("reached: the log is drained", |p, s| s.position == p.bounds.records),
-        P::sometimes("reached: a chunk is committed before its batch's last", |_p, s| {
-            runs(s).any(|run| run.step == Step::Commit && run.outcomes.iter().any(Option::is_some))
-        }),
-        P::sometimes("reached: a redelivered record is derived from its item", |_p, s| {
-            runs(s).any(|run| run.step == Step::ReadItems)
-        }),
-        P::sometimes("reached: somebody is told ALREADY_ISSUED", |_p, s| is_told(s, Reason::AlreadyIssued)),
-        P::sometimes("reached: somebody is told SOLD_OUT", |_p, s| is_told(s, Reason::SoldOut)),
-        P::sometimes("reached: a holder is found late", |_p, s| runs(s).any(|run| !run.found.is_empty())),
-    ];
-    if bounds.faults > 0 {
-        reached.extend([
+    let repeats = bounds.total > 1;
+    let is_cut = bounds.winners_max < usize::from(bounds.total);
+    let faulty = bounds.faults > 0;
+    let all = [
+        (true, P::sometimes("reached: the log is drained", |p, s| s.position == p.bounds.records)),
+        (bounds.records > bounds.total, P::sometimes("reached: SOLD_OUT", |_p, s| is_told(s, Reason::SoldOut))),
+        (repeats, P::sometimes("reached: ALREADY_ISSUED", |_p, s| is_told(s, Reason::AlreadyIssued))),
+        (repeats, P::sometimes("reached: a holder is found late", |_p, s| runs(s).any(|run| !run.found.is_empty()))),
+        (
+            is_cut,
+            P::sometimes("reached: a chunk is committed before its batch's last", |_p, s| {
+                runs(s).any(|run| run.step == Step::Commit && run.outcomes.iter().any(Option::is_some))
+            }),
+        ),
+        (
+            faulty,
+            P::sometimes("reached: a redelivered record is derived from its item", |_p, s| {
+                runs(s).any(|run| run.step == Step::ReadItems)
+            }),
+        ),
+        (
+            faulty,
             P::sometimes("reached: two workers are about to commit", |_p, s| {
                 runs(s).filter(|run| run.step == Step::Commit).count() == 2
             }),
+        ),
+        (
+            faulty,
             P::sometimes("reached: a stale commit is refused", |_p, s| {
                 runs(s).any(|run| run.step == Step::Load && run.head.is_some())
             }),
+        ),
+        (
+            faulty,
             P::sometimes("reached: a late commit is written while it is repeated", |_p, s| {
                 s.late.is_none() && runs(s).any(|run| run.step == Step::Unknown { written: true })
             }),
-        ]);
-    }
-    if bounds.window {
-        reached.extend([
-            P::sometimes("reached: somebody is told NOT_OPEN", |_p, s| is_told(s, Reason::NotOpen)),
-            P::sometimes("reached: somebody is told CLOSED", |_p, s| is_told(s, Reason::Closed)),
-        ]);
-    }
-    if bounds.dead {
-        reached.push(P::sometimes("reached: there is a dead letter", |_p, s| !s.dead_letters.is_empty()));
-    }
-    reached
+        ),
+        (bounds.window, P::sometimes("reached: NOT_OPEN", |_p, s| is_told(s, Reason::NotOpen))),
+        (bounds.window, P::sometimes("reached: CLOSED", |_p, s| is_told(s, Reason::Closed))),
+        (bounds.dead, P::sometimes("reached: a dead letter", |_p, s| !s.dead_letters.is_empty())),
+    ];
+    all.into_iter().filter_map(|(is_due, property)| is_due.then_some(property)).collect()
 }
 
 fn runs(state: &State) -> impl Iterator<Item = &crate::world::Run> {

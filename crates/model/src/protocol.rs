@@ -232,6 +232,10 @@ impl Protocol {
     }
 
     fn finish(&self, state: &mut State, worker: usize) {
+        let is_blocked = self.defect == Some(Defect::DeadLetterBlocks);
+        if is_blocked && state.workers[worker].run.as_ref().is_some_and(|run| self.has_dead(state, run)) {
+            return self.end_run(state, worker, false);
+        }
         self.put_dead_letters(state, worker);
         if let Some(run) = state.workers[worker].run.take() {
             // An old invocation's answer counts as well, and may set the position back.

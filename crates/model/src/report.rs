@@ -1,6 +1,9 @@
 //! Runs the checker and says what it found, in few words.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt,
+};
 
 use stateright::{Checker, HasDiscoveries, Model};
 
@@ -85,6 +88,40 @@ impl fmt::Display for Counterexample {
         writeln!(f, "  items {:?}", self.last.tables.items)?;
         write!(f, "  results {:?}", self.last.results)
     }
+}
+
+/// A way on which the log is never drained: from its last step it comes back to an earlier state. Where there is none,
+/// every run ends, since the bounds are finite; that it ends with the log drained is a property of its own.
+///
+/// # Errors
+/// The core refuses the bounds.
+pub fn cycle(bounds: Bounds, defect: Option<Defect>) -> Result<Option<Vec<Action>>, coupon::Invalid> {
+    let protocol = Protocol::new(bounds, defect)?;
+    let mut left: HashSet<State> = HashSet::new();
+    let mut on_the_way: HashSet<State> = HashSet::new();
+    for first in protocol.init_states() {
+        // Each level: a state, the step that led to it, and the steps from it that were not taken yet.
+        let mut way = vec![(first.clone(), None, protocol.next_steps(&first))];
+        on_the_way.insert(first);
+        while let Some((state, _action, steps)) = way.last_mut() {
+            let Some((action, next)) = steps.pop() else {
+                on_the_way.remove(state);
+                left.insert(state.clone());
+                way.pop();
+                continue;
+            };
+            if on_the_way.contains(&next) {
+                let taken = way.iter().filter_map(|(_state, action, _steps)| *action);
+                return Ok(Some(taken.chain([action]).collect()));
+            }
+            if !left.contains(&next) {
+                let steps = protocol.next_steps(&next);
+                on_the_way.insert(next.clone());
+                way.push((next, Some(action), steps));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The shortest way to a state that violates `property`, if there is one within the bounds.

@@ -18,8 +18,9 @@ pub(crate) fn execute(state: &mut State, write: &Write, defect: Option<Defect>) 
     let won = winners_of(write);
     let count = u8::try_from(write.winners.len()).unwrap_or(u8::MAX);
     let stored = &state.tables.head;
-    let is_version = stored.version == write.base.version || defect == Some(Defect::NoVersionCondition);
-    let is_enough = stored.remaining >= count || defect == Some(Defect::NoRemainingCondition);
+    let is_unconditional = |one: Defect| [Some(one), Some(Defect::NoHeadCondition)].contains(&defect);
+    let is_version = stored.version == write.base.version || is_unconditional(Defect::NoVersionCondition);
+    let is_enough = stored.remaining >= count || is_unconditional(Defect::NoRemainingCondition);
     if !is_version || !is_enough {
         return Answer::Stale;
     }

@@ -34,13 +34,14 @@ impl Truth {
                 continue;
             };
             head.clock = head.clock.max(at);
+            let is_holder = truth.items.contains_key(&user);
             let (told, phase) = if bounds.window && head.clock < OPENS_AT {
                 (Told::Rejected(Reason::NotOpen), Phase::NotOpen)
             } else if bounds.window && head.clock >= CLOSES_AT {
                 (Told::Rejected(Reason::Closed), Phase::Closed)
             } else if head.issued == bounds.total {
                 (Told::Rejected(Reason::SoldOut), Phase::SoldOut)
-            } else if truth.items.contains_key(&user) {
+            } else if is_holder {
                 (Told::Rejected(Reason::AlreadyIssued), Phase::Open)
             } else {
                 head.issued += 1;
