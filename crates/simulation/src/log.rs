@@ -51,10 +51,30 @@ impl MemoryLog {
     /// The records of a partition from an offset on; none where there is no such partition.
     #[must_use]
     pub fn read(&self, topic: &str, partition: i32, from: i64) -> Vec<LoggedRecord> {
+        self.read_some(topic, partition, from, usize::MAX)
+    }
+
+    /// As [`MemoryLog::read`], at most `count` records.
+    #[must_use]
+    pub fn read_some(&self, topic: &str, partition: i32, from: i64, count: usize) -> Vec<LoggedRecord> {
         let state = self.state();
         let records = usize::try_from(partition).ok().and_then(|place| state.topics.get(topic)?.get(place));
         let from = usize::try_from(from).unwrap_or(0);
-        records.map_or_else(Vec::new, |records| records.iter().skip(from).cloned().collect())
+        records.map_or_else(Vec::new, |records| records.iter().skip(from).take(count).cloned().collect())
+    }
+
+    /// The offset that a partition's next record gets; 0 where there is no such partition.
+    #[must_use]
+    pub fn end(&self, topic: &str, partition: i32) -> i64 {
+        let state = self.state();
+        let records = usize::try_from(partition).ok().and_then(|place| state.topics.get(topic)?.get(place));
+        records.and_then(|records| i64::try_from(records.len()).ok()).unwrap_or(0)
+    }
+
+    /// How many partitions a topic has; 0 where there is no such topic.
+    #[must_use]
+    pub fn partition_count(&self, topic: &str) -> usize {
+        self.state().topics.get(topic).map_or(0, Vec::len)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -44,6 +44,16 @@ impl MemoryStore {
         self.state().heads.insert(head.coupon_id.clone(), head);
     }
 
+    /// Puts an issued coupon as it is, whatever was there.
+    pub fn put_item(&self, item: IssuedCoupon) {
+        self.state().items.insert((item.user_id.clone(), item.coupon_id.clone()), item);
+    }
+
+    /// Takes an issued coupon away, as nobody should.
+    pub fn remove_item(&self, user_id: &UserId, coupon_id: &CouponId) {
+        self.state().items.remove(&(user_id.clone(), coupon_id.clone()));
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change below is one step, so a panic elsewhere leaves the state whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

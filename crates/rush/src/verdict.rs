@@ -1,0 +1,192 @@
+//! The end of a rush: the audit of the world as it is left, with the very code of `cargo local audit`; and what only the
+//! simulation can witness, which is every answer that was given and two more redeliveries of everything.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use audit::{
+    Ends, Invariant, LogRecord, Outstanding, Place, StoredHead, StoredItem,
+    tickets::{TicketLine, Told as ToldStatus},
+};
+use coupon::{Head, IssueResult, IssuedCoupon, ResultStatus, Ticket};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    people::{body, call, member},
+    world::{Told, Violation, World},
+};
+
+/// The tables at a moment.
+pub(crate) type Tables = (Vec<Head>, Vec<IssuedCoupon>);
+
+impl World {
+    pub(crate) fn tables_now(&self) -> Tables {
+        (self.tables.heads(), self.tables.items())
+    }
+
+    /// Whether a dead letter names a coupon that was not there, and may be by now.
+    pub(crate) fn has_early_requests(&self) -> bool {
+        let unknown = |header: &record_log::Header| {
+            header.name == "dlq-reason" && header.value.as_deref() == Some(b"unknown-coupon")
+        };
+        let letters = self.topics.read(&self.names.dead_letters, 0, 0);
+        letters.iter().any(|letter| letter.record.headers.iter().any(unknown))
+    }
+
+    /// Says where the tables changed although nothing new was in the log.
+    pub(crate) fn expect_unchanged(&self, before: &Tables, invariant: Invariant) {
+        let after = self.tables_now();
+        // A head that is new was created by a call that was frozen until now.
+        for head in before.0.iter().filter(|head| !after.0.contains(head)) {
+            let now = after.0.iter().find(|other| other.coupon_id == head.coupon_id);
+            self.violate(invariant, format!("the head of {} was {head:?}, is {now:?}", head.coupon_id));
+        }
+        if before.1 != after.1 {
+            let counts = (before.1.len(), after.1.len());
+            self.violate(invariant, format!("there were {} items, now {}, or other ones", counts.0, counts.1));
+        }
+    }
+
+    /// Asks for every ticket once more, of an environment that has cached nothing.
+    pub(crate) async fn ask_for_every_ticket(self: &Rc<Self>) {
+        let given = self.given.borrow().clone();
+        let api = self.new_api();
+        for given in given {
+            let path = format!("/coupons/{}/issues/{}", given.coupon_id, given.ticket);
+            let answer = api.handle(&call("GET", &path, given.user_id.as_str(), "")).await;
+            let body = body(&answer);
+            if answer.status() != 200 || member(&body, "status") == "PENDING" {
+                self.violate(Invariant::I4, format!("{} {path} ends as {body}", given.user_id));
+            }
+            self.told.borrow_mut().push(Told { given, body });
+        }
+    }
+
+    /// Judges everything; gives what is broken, and how many requests were decided.
+    pub(crate) fn judge(&self) -> (Vec<Violation>, usize) {
+        let world = self.as_audited();
+        let report = audit::replay(&world);
+        let outstanding = Outstanding::of(&world);
+        for (invariant, finding) in &report.invariants {
+            for offence in &finding.offending {
+                self.violate(*invariant, format!("{}: {}", offence.place, offence.what));
+            }
+        }
+        if !outstanding.is_nothing() {
+            self.violate(Invariant::I4, format!("the log is drained, and still: {outstanding:?}"));
+        }
+        self.judge_answers(&world);
+        (self.violations.take(), report.looked.requests)
+    }
+
+    fn as_audited(&self) -> audit::World {
+        let end = |partition: i32| {
+            let end = self.topics.end(&self.names.requests, partition);
+            (partition, Ends { judged: end, latest: end })
+        };
+        let line = |given: &crate::world::Given, status| TicketLine {
+            coupon_id: given.coupon_id.clone(),
+            user_id: given.user_id.clone(),
+            request_id: given.ticket,
+            status,
+        };
+        let given = self.given.borrow().iter().map(|given| line(given, None)).collect::<Vec<_>>();
+        let status = |told: &Told| ToldStatus::deserialize(member(&told.body, "status")).ok();
+        let told = self.told.borrow().iter().map(|told| line(&told.given, status(told))).collect::<Vec<_>>();
+        audit::World {
+            names: (*self.names).clone(),
+            tickets: Some(given.into_iter().chain(told).collect()),
+            ends: self.partitions().into_iter().map(end).collect(),
+            requests: self.records(&self.names.requests),
+            items: self.tables.items().iter().map(StoredItem::from).collect(),
+            heads: self.tables.heads().iter().map(StoredHead::from).collect(),
+            results: self.records(&self.names.results),
+            result_partitions: i32::try_from(self.topics.partition_count(&self.names.results)).unwrap_or(0),
+            dead_letters: self.records(&self.names.dead_letters),
+        }
+    }
+
+    fn records(&self, topic: &str) -> Vec<LogRecord> {
+        let count = i32::try_from(self.topics.partition_count(topic)).unwrap_or(0);
+        let of = |partition: i32| {
+            self.topics.read(topic, partition, 0).into_iter().map(move |logged| LogRecord {
+                place: Place { partition, offset: logged.offset },
+                timestamp: logged.timestamp,
+                key: logged.record.key,
+                value: logged.record.value,
+                headers: logged.record.headers.into_iter().map(|header| (header.name, header.value)).collect(),
+            })
+        };
+        (0..count).flat_map(of).collect()
+    }
+
+    /// Every answer against what it came to in the end, to the last member.
+    fn judge_answers(&self, world: &audit::World) {
+        let results: BTreeMap<Ticket, ResultStatus> = world
+            .results
+            .iter()
+            .filter_map(|record| serde_json::from_slice::<IssueResult>(record.value.as_deref()?).ok())
+            .map(|result| (result.request_id, result.status))
+            .collect();
+        let items: BTreeMap<(String, String), Value> = self
+            .tables
+            .items()
+            .iter()
+            .map(|item| {
+                let key = (item.user_id.to_string(), item.coupon_id.to_string());
+                (key, json!({"requestId": item.ticket, "rank": item.rank, "issuedAt": item.issued_at}))
+            })
+            .collect();
+        let held = |user: &str, coupon: &str| items.get(&(user.to_owned(), coupon.to_owned()));
+        for Told { given, body } in self.told.borrow().iter().filter(|told| member(&told.body, "status") != "PENDING") {
+            let right = results.get(&given.ticket).and_then(|status| serde_json::to_value(status).ok());
+            let right = right.unwrap_or_default();
+            let differs =
+                ["status", "rank", "issuedAt", "reason"].iter().any(|name| member(body, name) != member(&right, name));
+            let coupon = member(body, "coupon");
+            let is_held = coupon.is_null() || held(given.user_id.as_str(), given.coupon_id.as_str()) == Some(coupon);
+            if differs || !is_held {
+                self.violate(Invariant::I5, format!("{} was told {body}, the result is {right}", given.ticket));
+            }
+        }
+        for (user, coupon, body) in self.refused.borrow().iter() {
+            self.judge_refusal(user.as_str(), coupon, body, held(user.as_str(), coupon));
+        }
+        for (user, item) in self.listed.borrow().iter() {
+            let coupon = member(item, "couponId").as_str().unwrap_or_default();
+            let same = held(user.as_str(), coupon).is_some_and(|right| {
+                ["requestId", "rank", "issuedAt"].iter().all(|name| member(item, name) == member(right, name))
+            });
+            if !same {
+                self.violate(Invariant::I5, format!("{user} saw {item} in the list of coupons"));
+            }
+        }
+        self.judge_offsets();
+    }
+
+    fn judge_refusal(&self, user: &str, coupon: &str, body: &Value, held: Option<&Value>) {
+        let is_right = match member(body, "code").as_str() {
+            Some("ALREADY_ISSUED") => held == Some(member(body, "coupon")),
+            Some("SOLD_OUT") => {
+                self.tables.heads().iter().any(|head| head.coupon_id.as_str() == coupon && head.remaining == 0)
+            }
+            // By the clock of an environment, which may be wrong.
+            Some("CLOSED") => true,
+            _ => false,
+        };
+        if !is_right {
+            self.violate(Invariant::I5, format!("{user} was refused {coupon} with {body}, and it is not so"));
+        }
+    }
+
+    /// No two people hold one ticket.
+    fn judge_offsets(&self) {
+        let mut seen = BTreeSet::new();
+        for given in self.given.borrow().iter().filter(|given| !seen.insert(given.ticket)) {
+            self.violate(Invariant::I4, format!("ticket {} was given twice", given.ticket));
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The world of one rush: tables, log, weather, and what people were told. Who acts in it stands in `people.rs`,
+//! `mapping.rs` and `chaos.rs`; the environments of the two functions in `environments.rs`.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
+
+use audit::{Invariant, Names};
+use coupon::{CouponId, Ticket, UserId};
+use serde_json::Value;
+use simulation::{MemoryLog, MemoryStore, RuledLog, RuledStore};
+
+use crate::{
+    defect::{Defect, Planted, PlantedLog, PlantedStore},
+    dice::Dice,
+    environments::{ApiEnvironment, WorkerEnvironment},
+    lag::LaggingStore,
+    mapping::Mapping,
+    plan::Plan,
+    timeline::Timeline,
+    trace::{Show, Trace},
+    weather::{Sky, Weather},
+};
+
+/// The store as a function sees it.
+pub(crate) type SeenStore = RuledStore<PlantedStore, Weather>;
+/// The log as a function sees it.
+pub(crate) type SeenLog = RuledLog<PlantedLog, Weather>;
+
+/// Something that must not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// What it breaks.
+    pub invariant: Invariant,
+    /// How.
+    pub what: String,
+}
+
+/// A ticket that somebody was given.
+#[derive(Debug, Clone)]
+pub(crate) struct Given {
+    pub(crate) coupon_id: CouponId,
+    pub(crate) user_id: UserId,
+    pub(crate) ticket: Ticket,
+}
+
+/// An answer to the question what became of a ticket.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) given: Given,
+    /// The answer's body.
+    pub(crate) body: Value,
+}
+
+/// The world.
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    pub(crate) dice: Dice,
+    pub(crate) trace: Trace,
+    pub(crate) timeline: Timeline,
+    pub(crate) names: Arc<Names>,
+    pub(crate) tables: MemoryStore,
+    pub(crate) topics: MemoryLog,
+    pub(crate) weather: Weather,
+    pub(crate) planted: Planted,
+    pub(crate) store: SeenStore,
+    pub(crate) log: SeenLog,
+    pub(crate) apis: RefCell<Vec<Rc<ApiEnvironment>>>,
+    pub(crate) workers: RefCell<Vec<Rc<WorkerEnvironment>>>,
+    pub(crate) mapping: Mapping,
+    /// Coupons that the API said were created.
+    pub(crate) created: RefCell<Vec<String>>,
+    pub(crate) given: RefCell<Vec<Given>>,
+    pub(crate) told: RefCell<Vec<Told>>,
+    /// Bodies of refusals that speak of a coupon as sold out or held: who, which, and the body.
+    pub(crate) refused: RefCell<Vec<(UserId, String, Value)>>,
+    /// Coupons that people saw in their list.
+    pub(crate) listed: RefCell<Vec<(UserId, Value)>>,
+    pub(crate) violations: RefCell<Vec<Violation>>,
+    /// Calls and invocations that nobody waits for any more.
+    pub(crate) under_way: Cell<usize>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, defect: Option<Defect>, show: Option<Show>) -> Rc<Self> {
+        let dice = Dice::new(seed);
+        let plan = Plan::draw(&dice);
+        let timeline = Timeline::start();
+        let trace = Trace::new(timeline, show);
+        let names = Arc::new(Names::default());
+        let (tables, topics) = (MemoryStore::new(), MemoryLog::new());
+        topics.create_topic(&names.requests, plan.partitions);
+        topics.create_topic(&names.results, 10);
+        topics.create_topic(&names.dead_letters, 1);
+        let planted = Planted { defect, dice: dice.clone(), batch_ends: Arc::default() };
+        let sky = Arc::new(Sky::default());
+        let store = PlantedStore {
+            inner: LaggingStore::new(tables.clone(), dice.clone(), timeline),
+            planted: planted.clone(),
+            log: topics.clone(),
+            results: names.results.clone(),
+            early: Arc::default(),
+        };
+        let log = PlantedLog {
+            inner: topics.clone(),
+            planted: planted.clone(),
+            timeline,
+            off_ms: Arc::default(),
+            names: Arc::clone(&names),
+            no_offset: plan.faults.log_no_offset,
+            calm: Arc::clone(&sky.calm),
+        };
+        let weather = Weather {
+            dice: dice.clone(),
+            trace: trace.clone(),
+            timeline,
+            faults: plan.faults,
+            store: store.clone(),
+            log: log.clone(),
+            sky,
+        };
+        Rc::new(Self {
+            store: RuledStore { inner: store, rule: weather.clone() },
+            log: RuledLog { inner: log, rule: weather.clone() },
+            mapping: Mapping::default(),
+            apis: RefCell::default(),
+            workers: RefCell::default(),
+            created: RefCell::default(),
+            given: RefCell::default(),
+            told: RefCell::default(),
+            refused: RefCell::default(),
+            listed: RefCell::default(),
+            violations: RefCell::default(),
+            under_way: Cell::new(0),
+            plan,
+            dice,
+            trace,
+            timeline,
+            names,
+            tables,
+            topics,
+            weather,
+            planted,
+        })
+    }
+
+    pub(crate) fn is_calm(&self) -> bool {
+        self.weather.is_calm()
+    }
+
+    pub(crate) fn violate(&self, invariant: Invariant, what: String) {
+        self.violations.borrow_mut().push(Violation { invariant, what });
+    }
+
+    /// How many partitions the request topic has now.
+    pub(crate) fn partitions(&self) -> Vec<i32> {
+        let count = self.topics.partition_count(&self.names.requests);
+        (0..i32::try_from(count).unwrap_or(0)).collect()
+    }
+}
