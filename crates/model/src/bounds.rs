@@ -34,6 +34,19 @@ pub struct Bounds {
     pub window: bool,
     /// Whether a record may be no request.
     pub dead: bool,
+    /// How a transaction under way looks to plain reads.
+    pub visibility: Visibility,
+}
+
+/// What plain reads, strongly consistent ones, see of a transaction that is not answered yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Visibility {
+    /// All of it or nothing.
+    Whole,
+    /// The head first and the items later.
+    HeadFirst,
+    /// As `HeadFirst`, and readers take a missing item of a decided record for one that cannot be seen yet.
+    HeadFirstReadAgain,
 }
 
 /// The window of a coupon that has one: open at 1 and 2.

@@ -25,7 +25,7 @@ mod truth;
 mod worker;
 mod world;
 
-pub use bounds::{Bounds, Record};
+pub use bounds::{Bounds, Record, Visibility};
 pub use defect::Defect;
 pub use protocol::{Action, Fate, Protocol, Retry};
 pub use report::{Counterexample, Verdict, check, counterexample, cycle};

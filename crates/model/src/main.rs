@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use model::{Bounds, Defect, check};
+use model::{Bounds, Defect, Visibility, check};
 
 /// Explores every interleaving within the bounds and prints the counts; exit code 1 where a property does not hold.
 #[derive(Debug, Parser)]
@@ -33,6 +33,9 @@ struct Arguments {
     /// Let a record be no request
     #[arg(long)]
     dead: bool,
+    /// How a transaction under way looks to plain reads
+    #[arg(long, value_enum, default_value_t = Visibility::Whole)]
+    visibility: Visibility,
     /// Break the protocol
     #[arg(long)]
     defect: Option<Defect>,
@@ -42,9 +45,9 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let Arguments { records, users, total, winners_max, batch_max, faults, window, dead, defect, threads } =
+    let Arguments { records, users, total, winners_max, batch_max, faults, window, dead, visibility, defect, threads } =
         Arguments::parse();
-    let bounds = Bounds { records, users, total, winners_max, batch_max, faults, window, dead };
+    let bounds = Bounds { records, users, total, winners_max, batch_max, faults, window, dead, visibility };
     println!("{bounds:?} {defect:?}");
     match check(bounds, defect, threads) {
         Ok(verdict) => {

@@ -47,7 +47,8 @@ impl Protocol {
     /// What a reader is told who read the head at one time and the item at another.
     fn status(&self, state: &State, head: &HeadState, items: &Tables, offset: u8) -> Option<Told> {
         let Record::Request { user, .. } = self.logs[state.log].records[usize::from(offset)] else { return None };
-        self.outcome(head, items.items[usize::from(user)].as_ref(), offset)
+        let item = items.items[usize::from(user)].filter(|_item| !state.unseen.users.has(user));
+        if self.is_not_seen_yet(head, item.as_ref(), offset) { None } else { self.outcome(head, item.as_ref(), offset) }
     }
 
     fn status_now(&self, state: &State, offset: u8) -> Option<Told> {

@@ -9,7 +9,7 @@ use crate::{
     core::Core,
     properties,
     truth::Truth,
-    world::{HeadState, Marks, Run, Tables, Users, Worker},
+    world::{HeadState, Marks, Run, Tables, Unseen, Users, Worker},
 };
 
 /// The protocol within its bounds, whole or broken in one place.
@@ -77,6 +77,8 @@ pub enum Action {
     TakeForWritten(usize),
     /// The commit that nobody waits for reaches the store.
     Arrive,
+    /// The last items of a transaction under way can be read.
+    Appear,
     /// A worker reads the items of redelivered records.
     ReadItems(usize, Option<usize>),
     /// A worker publishes its results, all acknowledged.
@@ -121,6 +123,7 @@ impl Protocol {
             past: Vec::new(),
             position: 0,
             workers: [Worker::default(), Worker::default()],
+            unseen: Unseen::default(),
             late: None,
             results: vec![None; usize::from(self.bounds.records)],
             dead_letters: Users::default(),
@@ -153,6 +156,12 @@ impl Protocol {
 
     fn steps(&self, state: &State, worker: usize, run: &Run, actions: &mut Vec<Action>) {
         let is_faulty = state.faults_left > 0;
+        // Another commit meets the transaction under way, writes nothing and is repeated: it waits, as far as it matters.
+        let waits = !state.unseen.users.is_empty() && matches!(run.step, Step::Commit | Step::Unknown { .. });
+        if waits || state.unseen.writer == Some(worker) {
+            actions.extend(is_faulty.then_some(Action::Crash(worker)));
+            return;
+        }
         match run.step {
             Step::Load => {
                 actions.push(Action::Load(worker, None));
@@ -258,6 +267,7 @@ impl Protocol {
             | Action::LookUp(_)
             | Action::TakeForWritten(_)
             | Action::Arrive
+            | Action::Appear
             | Action::ReadItems(..)
             | Action::Publish(_)
             | Action::Finish(_)
@@ -274,6 +284,7 @@ impl Protocol {
             Action::Repeat(worker, retry, fate) => self.commit(state, worker, fate, Some(retry)),
             Action::TakeForWritten(worker) => self.learn_written(state, worker),
             Action::Arrive => self.arrive(state),
+            Action::Appear => state.unseen = Unseen::default(),
             Action::ReadItems(worker, age) => self.read_items(state, worker, age),
             Action::Publish(worker) => {
                 self.publish(state, worker, usize::MAX);
@@ -316,7 +327,9 @@ impl Model for Protocol {
                 None => {}
             }
         }
-        if state.late.is_some() {
+        if !state.unseen.users.is_empty() {
+            actions.push(Action::Appear);
+        } else if state.late.is_some() {
             actions.push(Action::Arrive);
         }
     }

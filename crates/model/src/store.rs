@@ -1,8 +1,8 @@
 //! One transaction of the store: the head's condition first, then the items', all or nothing.
 
 use crate::{
-    Defect,
-    world::{State, Users, Write},
+    Bounds, Defect, Visibility,
+    world::{State, Unseen, Users, Write},
 };
 
 /// What came of a commit.
@@ -14,7 +14,7 @@ pub(crate) enum Answer {
 }
 
 /// Executes a transaction.
-pub(crate) fn execute(state: &mut State, write: &Write, defect: Option<Defect>) -> Answer {
+pub(crate) fn execute(state: &mut State, write: &Write, bounds: &Bounds, defect: Option<Defect>) -> Answer {
     let won = winners_of(write);
     let count = u8::try_from(write.winners.len()).unwrap_or(u8::MAX);
     let stored = &state.tables.head;
@@ -31,6 +31,9 @@ pub(crate) fn execute(state: &mut State, write: &Write, defect: Option<Defect>) 
     mark(state, write);
     state.past.push(state.tables.clone());
     put_items(state, write);
+    if bounds.visibility != Visibility::Whole {
+        state.unseen = Unseen { users: won, writer: None };
+    }
     let head = &mut state.tables.head;
     // The store counts; everything else is as the worker says.
     let (remaining, issued) = (head.remaining.saturating_sub(count), head.issued.saturating_add(count));

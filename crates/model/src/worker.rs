@@ -5,7 +5,7 @@
 use coupon::{Decision, Entry, Verdict};
 
 use crate::{
-    Defect, Protocol, Retry, Step, Told,
+    Defect, Protocol, Retry, Step, Told, Visibility,
     core::{Core, offset, told},
     protocol::Fate,
     store::{Answer, execute, put_items_alone},
@@ -43,6 +43,9 @@ impl Protocol {
             self.remember_early(state, worker);
         }
         abandon(state, worker);
+        if state.unseen.writer == Some(worker) {
+            state.unseen.writer = None;
+        }
         state.workers[worker].run = None;
         if is_crash {
             state.workers[worker] = Worker::default();
@@ -75,7 +78,7 @@ impl Protocol {
 
     pub(crate) fn look_up(&self, state: &mut State, worker: usize) {
         let users = self.to_look_up(state, worker);
-        let held = state.tables.holders_among(users);
+        let held = state.tables.holders_among(users.without(state.unseen.users));
         let one = &mut state.workers[worker];
         one.holders = one.holders.and(held);
         if let Some(run) = &mut one.run {
@@ -97,13 +100,19 @@ impl Protocol {
         let is_dropped = self.defect == Some(Defect::AppliedNotMoved) && write.winners.is_empty();
         match fate {
             Fate::Answered => {
-                let answer =
-                    if was_written || is_dropped { Answer::Written } else { execute(state, &write, self.defect) };
+                let answer = if was_written || is_dropped {
+                    Answer::Written
+                } else {
+                    execute(state, &write, &self.bounds, self.defect)
+                };
                 settle_late(state, worker, answer);
                 self.learn(state, worker, &write, answer);
+                if !state.unseen.users.is_empty() {
+                    state.unseen.writer = Some(worker);
+                }
             }
             Fate::AnswerLost => {
-                let answer = execute(state, &write, self.defect);
+                let answer = execute(state, &write, &self.bounds, self.defect);
                 settle_late(state, worker, answer);
                 set_step(state, worker, Step::Unknown { written: answer == Answer::Written });
             }
@@ -122,14 +131,15 @@ impl Protocol {
     /// The commit that nobody waits for reaches the store.
     pub(crate) fn arrive(&self, state: &mut State) {
         let Some(late) = state.late.take() else { return };
-        let answer = execute(state, &late.write, self.defect);
+        let answer = execute(state, &late.write, &self.bounds, self.defect);
         if let (Some(worker), Answer::Written) = (late.repeated_by, answer) {
             set_step(state, worker, Step::Unknown { written: true });
         }
     }
 
     pub(crate) fn read_items(&self, state: &mut State, worker: usize, age: Option<usize>) {
-        let items = self.tables_of(state, age).items.clone();
+        let items =
+            age.map_or_else(|| state.tables.seen_without(state.unseen.users), |age| state.past[age].items.clone());
         self.derive(state, worker, Some(&items));
     }
 
@@ -214,6 +224,9 @@ impl Protocol {
             let item = items.and_then(|items| items[user]);
             let place = offset(entry);
             if run.outcome(place).is_none() {
+                if self.is_not_seen_yet(&head, item.as_ref(), place) {
+                    return; // read again
+                }
                 *run.outcome(place) = self.outcome(&head, item.as_ref(), place);
             }
             is_whole &= run.outcome(place).is_some();
@@ -224,6 +237,12 @@ impl Protocol {
             state.marks.contradiction = true;
             self.end_run(state, worker, false);
         }
+    }
+
+    /// A decided record of an `OPEN` epoch whose asker holds nothing: a loser there is somebody who holds a coupon
+    /// already, so the item is there and cannot be seen yet.
+    pub(crate) fn is_not_seen_yet(&self, head: &HeadState, item: Option<&Item>, offset: u8) -> bool {
+        self.bounds.visibility == Visibility::HeadFirstReadAgain && item.is_none() && self.core.needs_item(head, offset)
     }
 
     /// The core's outcome, or a broken one.

@@ -105,6 +105,12 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// What a plain read sees while these people's items are written but not to be seen yet.
+    pub(crate) fn seen_without(&self, unseen: Users) -> Vec<Option<Item>> {
+        let seen = |(user, item): (u8, &Option<Item>)| item.filter(|_item| !unseen.has(user));
+        (0_u8..).zip(&self.items).map(seen).collect()
+    }
+
     /// Those of these people who hold the coupon.
     pub(crate) fn holders_among(&self, users: Users) -> Users {
         (0_u8..)
@@ -124,6 +130,15 @@ pub struct Write {
     pub head: HeadState,
     /// The items to put.
     pub winners: Vec<(u8, Item)>,
+}
+
+/// Items of a transaction under way: its head can be read already, these cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Unseen {
+    /// Whose items.
+    pub users: Users,
+    /// The worker that waits for its answer, which comes when everything can be seen.
+    pub writer: Option<usize>,
 }
 
 /// A commit that its worker has given up waiting for, and that the store may still receive.
@@ -213,6 +228,8 @@ pub struct State {
     pub position: u8,
     /// The environments.
     pub workers: [Worker; 2],
+    /// What plain reads do not see yet, where the store shows a transaction piece by piece.
+    pub unseen: Unseen,
     /// At most one commit under way without anybody waiting for it.
     pub late: Option<Late>,
     /// The result topic, by offset; a second, equal record is not told apart.

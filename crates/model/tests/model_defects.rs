@@ -3,10 +3,19 @@
 
 #[cfg(test)]
 mod tests {
-    use model::{Action, Bounds, Counterexample, Defect, check, counterexample, cycle};
+    use model::{Action, Bounds, Counterexample, Defect, Visibility, check, counterexample, cycle};
 
-    const SMALL: Bounds =
-        Bounds { records: 3, users: 3, total: 2, winners_max: 1, batch_max: 3, faults: 1, window: false, dead: false };
+    const SMALL: Bounds = Bounds {
+        records: 3,
+        users: 3,
+        total: 2,
+        winners_max: 1,
+        batch_max: 3,
+        faults: 1,
+        window: false,
+        dead: false,
+        visibility: Visibility::Whole,
+    };
     const ONE: Bounds = Bounds { users: 2, total: 1, ..SMALL };
     const FAULTLESS: Bounds = Bounds { records: 4, faults: 0, ..SMALL };
     const WITH_DEAD: Bounds = Bounds { dead: true, ..SMALL };
@@ -137,6 +146,22 @@ mod tests {
         let way = cycle(WITH_DEAD, Some(Defect::DeadLetterBlocks)).unwrap();
         println!("{way:?}");
         assert!(matches!(way.as_deref(), Some([.., Action::Finish(_)])), "{way:?}");
+    }
+
+    /// A store that shows a transaction's head before its items: nobody who reads plainly may take a missing item for an
+    /// answer. What does is broken, though every step of it is as the design says.
+    #[test]
+    fn a_head_that_is_seen_before_its_items_denies_a_coupon() {
+        let bounds = Bounds { visibility: Visibility::HeadFirst, ..ONE };
+        for property in [
+            "a status is pending or right, however old its head",
+            "a result is its ticket's status",
+            "I11 a result is the right one and stays",
+        ] {
+            let found = counterexample(bounds, None, property).unwrap();
+            let found = found.unwrap_or_else(|| panic!("{property:?} holds within {bounds:?}"));
+            println!("{} steps\n{found}\n", found.actions.len());
+        }
     }
 
     /// The version is unchanged only where what remains is, too: the condition is a second lock for the day on which

@@ -3,10 +3,19 @@
 
 #[cfg(test)]
 mod tests {
-    use model::{Bounds, check, cycle};
+    use model::{Bounds, Visibility, check, cycle};
 
-    const RUSH: Bounds =
-        Bounds { records: 3, users: 3, total: 2, winners_max: 1, batch_max: 3, faults: 2, window: false, dead: false };
+    const RUSH: Bounds = Bounds {
+        records: 3,
+        users: 3,
+        total: 2,
+        winners_max: 1,
+        batch_max: 3,
+        faults: 2,
+        window: false,
+        dead: false,
+        visibility: Visibility::Whole,
+    };
 
     fn holds(bounds: Bounds) {
         let verdict = check(bounds, None, 1).unwrap();
@@ -37,6 +46,11 @@ mod tests {
     #[test]
     fn a_window_and_people_who_ask_again_break_nothing() {
         holds(Bounds { records: 4, users: 2, faults: 0, window: true, ..RUSH });
+    }
+
+    #[test]
+    fn a_transaction_that_is_seen_piece_by_piece_breaks_nothing_when_a_missing_item_is_read_again() {
+        holds(Bounds { faults: 1, visibility: Visibility::HeadFirstReadAgain, ..RUSH });
     }
 
     #[test]
