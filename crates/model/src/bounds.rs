@@ -34,6 +34,8 @@ pub struct Bounds {
     pub window: bool,
     /// Whether a record may be no request.
     pub dead: bool,
+    /// Whether records may reach the log before their coupon exists: it is created at any time.
+    pub created_late: bool,
     /// How a transaction under way looks to plain reads.
     pub visibility: Visibility,
 }

@@ -33,6 +33,9 @@ struct Arguments {
     /// Let a record be no request
     #[arg(long)]
     dead: bool,
+    /// Let records be in the log before their coupon exists
+    #[arg(long)]
+    created_late: bool,
     /// How a transaction under way looks to plain reads
     #[arg(long, value_enum, default_value_t = Visibility::Whole)]
     visibility: Visibility,
@@ -45,9 +48,22 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let Arguments { records, users, total, winners_max, batch_max, faults, window, dead, visibility, defect, threads } =
-        Arguments::parse();
-    let bounds = Bounds { records, users, total, winners_max, batch_max, faults, window, dead, visibility };
+    let Arguments {
+        records,
+        users,
+        total,
+        winners_max,
+        batch_max,
+        faults,
+        window,
+        dead,
+        created_late,
+        visibility,
+        defect,
+        threads,
+    } = Arguments::parse();
+    let bounds =
+        Bounds { records, users, total, winners_max, batch_max, faults, window, dead, created_late, visibility };
     println!("{bounds:?} {defect:?}");
     match check(bounds, defect, threads) {
         Ok(verdict) => {

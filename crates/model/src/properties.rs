@@ -30,6 +30,9 @@ pub(crate) fn all(bounds: &Bounds) -> Vec<P> {
         P::always("I10 nothing is written from an old head", |_p, s| !s.marks.wrote_stale),
         P::always("I11 what the mapping has passed has its result", passed_has_its_result),
         P::always("I11 a result is the right one and stays", results_are_right),
+        P::always("I11 only what was decided has a result", |_p, s| {
+            (0..).zip(&s.results).all(|(offset, result)| result.is_none() || s.decided.has(offset))
+        }),
         P::always("I12 what is no request is a dead letter once passed", dead_letters),
         P::always("a status is pending or right, however old its head", statuses_are_right),
         P::always("a result is its ticket's status", results_are_statuses),

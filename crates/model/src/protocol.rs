@@ -79,6 +79,8 @@ pub enum Action {
     Arrive,
     /// The last items of a transaction under way can be read.
     Appear,
+    /// Somebody creates the coupon.
+    Create,
     /// A worker reads the items of redelivered records.
     ReadItems(usize, Option<usize>),
     /// A worker publishes its results, all acknowledged.
@@ -123,6 +125,8 @@ impl Protocol {
             past: Vec::new(),
             position: 0,
             workers: [Worker::default(), Worker::default()],
+            is_created: !self.bounds.created_late,
+            decided: Users::default(),
             unseen: Unseen::default(),
             late: None,
             results: vec![None; usize::from(self.bounds.records)],
@@ -228,7 +232,9 @@ impl Protocol {
 
     fn dead_of(&self, state: &State, run: &Run) -> Users {
         let records = (0..).zip(&self.logs[state.log].records);
-        let dead = records.filter(|(offset, record)| **record == Record::Dead && (run.start..run.end).contains(offset));
+        let dead = records.filter(|(offset, record)| {
+            (**record == Record::Dead || run.is_unknown) && (run.start..run.end).contains(offset)
+        });
         dead.map(|(offset, _record)| offset).collect()
     }
 
@@ -268,6 +274,7 @@ impl Protocol {
             | Action::TakeForWritten(_)
             | Action::Arrive
             | Action::Appear
+            | Action::Create
             | Action::ReadItems(..)
             | Action::Publish(_)
             | Action::Finish(_)
@@ -284,6 +291,7 @@ impl Protocol {
             Action::Repeat(worker, retry, fate) => self.commit(state, worker, fate, Some(retry)),
             Action::TakeForWritten(worker) => self.learn_written(state, worker),
             Action::Arrive => self.arrive(state),
+            Action::Create => state.is_created = true,
             Action::Appear => state.unseen = Unseen::default(),
             Action::ReadItems(worker, age) => self.read_items(state, worker, age),
             Action::Publish(worker) => {
@@ -326,6 +334,9 @@ impl Model for Protocol {
                 None if state.workers[worker] != Worker::default() => actions.push(Action::Replace(worker)),
                 None => {}
             }
+        }
+        if !state.is_created {
+            actions.push(Action::Create);
         }
         if !state.unseen.users.is_empty() {
             actions.push(Action::Appear);

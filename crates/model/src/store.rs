@@ -61,6 +61,7 @@ fn put_items(state: &mut State, write: &Write) {
 
 fn mark(state: &mut State, write: &Write) {
     let stored = &state.tables.head;
+    state.decided = state.decided.and(write.decides);
     state.marks.wrote_stale |= *stored != write.base;
     state.marks.decided_again |= stored.applied >= write.head.applied
         || write.winners.iter().any(|(_user, item)| stored.has_applied(item.offset));

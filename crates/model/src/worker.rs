@@ -2,7 +2,7 @@
 //! taken again from the head after each of its chunks instead of being kept: how a batch is cut changes no verdict, as
 //! the core's own tests show, and the state stays small.
 
-use coupon::{Decision, Entry, Verdict};
+use coupon::{Decided, Decision, Entry, Verdict};
 
 use crate::{
     Defect, Protocol, Retry, Step, Told, Visibility,
@@ -18,6 +18,7 @@ impl Run {
             start,
             end,
             step: Step::Load,
+            is_unknown: false,
             head: None,
             outcomes: vec![None; usize::from(end.saturating_sub(start))],
             found: Users::default(),
@@ -53,6 +54,12 @@ impl Protocol {
     }
 
     pub(crate) fn load(&self, state: &mut State, worker: usize, age: Option<usize>) {
+        if !state.is_created {
+            if let Some(run) = &mut state.workers[worker].run {
+                run.is_unknown = true;
+            }
+            return set_step(state, worker, Step::Finish);
+        }
         let head = self.tables_of(state, age).head.clone();
         let one = &mut state.workers[worker];
         let (holders, met) = (one.holders, one.met_unknown_holder);
@@ -304,7 +311,10 @@ impl Protocol {
             _ => {}
         }
         let winners = chunk.winners.iter().map(|winner| self.core.winner(winner)).collect();
-        Some(Write { base, head, winners })
+        let is_new = |decided: &&Decided| matches!(decided.verdict, Verdict::New(_));
+        let new = decision.decided.iter().filter(is_new).map(|decided| offset(&decided.entry));
+        let decides = new.filter(|offset| head.has_applied(*offset)).collect();
+        Some(Write { base, head, winners, decides })
     }
 
     fn remember_early(&self, state: &mut State, worker: usize) {

@@ -130,6 +130,8 @@ pub struct Write {
     pub head: HeadState,
     /// The items to put.
     pub winners: Vec<(u8, Item)>,
+    /// The offsets that it decides.
+    pub decides: Users,
 }
 
 /// Items of a transaction under way: its head can be read already, these cannot.
@@ -179,6 +181,8 @@ pub struct Run {
     pub end: u8,
     /// What comes next.
     pub step: Step,
+    /// Whether the coupon was not there when it was to be loaded: every record is a dead letter.
+    pub is_unknown: bool,
     /// The head as this invocation knows it.
     pub head: Option<HeadState>,
     /// By offset, from `start`.
@@ -228,6 +232,10 @@ pub struct State {
     pub position: u8,
     /// The environments.
     pub workers: [Worker; 2],
+    /// Whether the coupon exists.
+    pub is_created: bool,
+    /// The offsets that commits have decided.
+    pub decided: Users,
     /// What plain reads do not see yet, where the store shows a transaction piece by piece.
     pub unseen: Unseen,
     /// At most one commit under way without anybody waiting for it.

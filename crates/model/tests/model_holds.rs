@@ -14,6 +14,7 @@ mod tests {
         faults: 2,
         window: false,
         dead: false,
+        created_late: false,
         visibility: Visibility::Whole,
     };
 
