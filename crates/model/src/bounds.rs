@@ -47,8 +47,9 @@ pub enum Visibility {
     Whole,
     /// The head first and the items later.
     HeadFirst,
-    /// As `HeadFirst`, and readers take a missing item of a decided record for one that cannot be seen yet.
-    HeadFirstReadAgain,
+    /// As `HeadFirst`, and a reader who misses the item of a record decided in an `OPEN` epoch reads head and item once
+    /// more in one snapshot, which a transaction under way makes wait.
+    HeadFirstSnapshot,
 }
 
 /// The window of a coupon that has one: open at 1 and 2.

@@ -50,8 +50,12 @@ impl Protocol {
     /// What a reader is told who read the head at one time and the item at another.
     fn status(&self, state: &State, head: &HeadState, items: &Tables, offset: u8) -> Option<Told> {
         let Record::Request { user, .. } = self.logs[state.log].records[usize::from(offset)] else { return None };
-        let item = items.items[usize::from(user)].filter(|_item| !state.unseen.users.has(user));
-        if self.is_not_seen_yet(head, item.as_ref(), offset) { None } else { self.outcome(head, item.as_ref(), offset) }
+        let is_unseen = state.unseen.users.has(user);
+        let item = items.items[usize::from(user)].filter(|_item| !is_unseen);
+        if item.is_none() && self.has_to_wait(head, is_unseen, offset) {
+            return None;
+        }
+        self.outcome(head, item.as_ref(), offset)
     }
 
     fn status_now(&self, state: &State, offset: u8) -> Option<Told> {

@@ -351,7 +351,7 @@ impl Model for Protocol {
             state.faults_left = state.faults_left.saturating_sub(1);
         }
         self.perform(&mut state, action);
-        Some(state)
+        (state != *last).then_some(state)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

@@ -223,6 +223,7 @@ impl Protocol {
     /// What earlier invocations decided, from the head and the items read after it.
     fn derive(&self, state: &mut State, worker: usize, items: Option<&[Option<Item>]>) {
         let entries = self.entries(state, worker);
+        let unseen = state.unseen.users;
         let Some(run) = &mut state.workers[worker].run else { return };
         let head = run.head();
         let mut is_whole = true;
@@ -231,8 +232,8 @@ impl Protocol {
             let item = items.and_then(|items| items[user]);
             let place = offset(entry);
             if run.outcome(place).is_none() {
-                if self.is_not_seen_yet(&head, item.as_ref(), place) {
-                    return; // read again
+                if item.is_none() && self.has_to_wait(&head, unseen.has(self.core.user(&entry.user_id)), place) {
+                    return;
                 }
                 *run.outcome(place) = self.outcome(&head, item.as_ref(), place);
             }
@@ -246,10 +247,10 @@ impl Protocol {
         }
     }
 
-    /// A decided record of an `OPEN` epoch whose asker holds nothing: a loser there is somebody who holds a coupon
-    /// already, so the item is there and cannot be seen yet.
-    pub(crate) fn is_not_seen_yet(&self, head: &HeadState, item: Option<&Item>, offset: u8) -> bool {
-        self.bounds.visibility == Visibility::HeadFirstReadAgain && item.is_none() && self.core.needs_item(head, offset)
+    /// Whether a reader without an item takes a snapshot and has to wait for it. Who asked in an `OPEN` epoch and lost
+    /// holds a coupon already, so the item of a ticket's owner is there, seen or not.
+    pub(crate) fn has_to_wait(&self, head: &HeadState, is_unseen: bool, offset: u8) -> bool {
+        self.bounds.visibility == Visibility::HeadFirstSnapshot && is_unseen && self.core.needs_item(head, offset)
     }
 
     /// The core's outcome, or a broken one.
