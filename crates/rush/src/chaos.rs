@@ -5,7 +5,7 @@ use std::{rc::Rc, sync::atomic::Ordering};
 use crate::{weather::pause, world::World};
 
 /// How long an outage lasts, ms at the most.
-const OUTAGE_MS: u64 = 20_000;
+const OUTAGE_MS: u64 = 8_000;
 /// How many partitions the request topic gets at the most.
 const PARTITIONS_MAX: usize = 16;
 /// How far a clock jumps, ms at the most.

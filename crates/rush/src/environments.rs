@@ -29,9 +29,9 @@ const INVOCATION_TIMEOUT: Duration = Duration::from_secs(60);
 const WORK: Duration = Duration::from_secs(55);
 /// The oldest head that a call is answered from.
 const HEAD_AGE_MAX: Duration = Duration::from_millis(250);
-/// At how many points a call or an invocation may be struck at the most.
-const CALL_POLLS: u64 = 8;
-const INVOCATION_POLLS: u64 = 60;
+/// At how many points a call or an invocation may be struck at the most: one of these.
+const CALL_POLLS: &[u64] = &[8];
+const INVOCATION_POLLS: &[u64] = &[3, 20, 100, 1_000];
 
 /// An environment of `issue-api`.
 pub(crate) struct ApiEnvironment {
@@ -63,7 +63,7 @@ impl World {
             environment.busy.set(false);
             return Some(answer);
         }
-        self.trace.note("api struck", &format!("{fate:?}"), 0);
+        self.trace.note(fate.name(), "issue-api", 0);
         let world = Rc::clone(self);
         let run = async move {
             let handled = Rc::clone(&environment);
@@ -88,6 +88,12 @@ impl World {
             let fate = Fate::draw(&self.dice, faults.worker_crash, faults.worker_freeze, INVOCATION_POLLS);
             (fate, self.dice.chance(faults.unheard))
         };
+        if !matches!(fate, Fate::Spared) {
+            self.trace.note(fate.name(), "issue-worker", 0);
+        }
+        if unheard {
+            self.trace.note("unheard", "", 0);
+        }
         let world = Rc::clone(self);
         let run = async move {
             let handled = Rc::clone(&environment);
@@ -97,12 +103,11 @@ impl World {
             if done.is_none() {
                 world.workers.borrow_mut().retain(|one| !Rc::ptr_eq(one, &environment));
             }
-            let outcome = match &done {
-                None => "crashed".to_owned(),
-                Some(Ok(())) => "finished".to_owned(),
-                Some(Err(unfinished)) => unfinished.to_string(),
-            };
-            world.trace.note("invocation", &outcome, 0);
+            match &done {
+                None => world.trace.note("invocation died", "", 0),
+                Some(Ok(())) => world.trace.note("invocation finished", "", 0),
+                Some(Err(unfinished)) => world.trace.note("invocation unfinished", &unfinished.to_string(), 0),
+            }
             matches!(done, Some(Ok(())))
         };
         let running = self.detach(run);
@@ -145,6 +150,7 @@ impl World {
         let off_ms = Arc::new(AtomicI64::new(0));
         if !self.is_calm() && self.plan.faults.clock_jumps > 0 {
             off_ms.store(self.dice.around(3_000), Ordering::Relaxed);
+            self.trace.note("api clock off", "", off_ms.load(Ordering::Relaxed));
         }
         let (timeline, off) = (self.timeline, Arc::clone(&off_ms));
         let now = move || Timestamp::from_millis_clamped(timeline.now_ms().saturating_add(off.load(Ordering::Relaxed)));

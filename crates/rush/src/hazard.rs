@@ -25,8 +25,9 @@ pub(crate) enum Fate {
 }
 
 impl Fate {
-    /// Draws a fate; `polls` is how many points there may be at the most. Chances are in a thousand.
-    pub(crate) fn draw(dice: &Dice, crash: u64, freeze: u64, polls: u64) -> Self {
+    /// Draws a fate; `polls` is how many points there may be at the most, one of these. Chances are in a thousand.
+    pub(crate) fn draw(dice: &Dice, crash: u64, freeze: u64, polls: &[u64]) -> Self {
+        let polls = dice.pick(polls).copied().unwrap_or(1);
         if dice.chance(crash) {
             return Self::Crash(dice.between(1, polls));
         }
@@ -36,6 +37,14 @@ impl Fate {
         // Short of an invocation's deadline, about it, and beyond.
         let most = *dice.pick(&[2_000, 20_000, 55_000, 90_000]).unwrap_or(&2_000);
         Self::Freeze(dice.between(1, polls), dice.millis(most))
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Spared => "spared",
+            Self::Crash(_) => "crash",
+            Self::Freeze(..) => "freeze",
+        }
     }
 }
 

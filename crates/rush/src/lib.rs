@@ -20,7 +20,7 @@ mod verdict;
 mod weather;
 mod world;
 
-use std::{rc::Rc, sync::atomic::Ordering, time::Duration};
+use std::{collections::BTreeMap, rc::Rc, sync::atomic::Ordering, time::Duration};
 
 use audit::Invariant;
 use coupon_store::Deadline;
@@ -45,6 +45,8 @@ pub struct Rush {
     pub decided: u64,
     /// One number for all that happened, in its order: equal when two runs did the same.
     pub trace_hash: u64,
+    /// How often each thing happened: faults, commits by their outcome, answers, results, dead letters.
+    pub happened: BTreeMap<&'static str, u64>,
 }
 
 /// Runs the rush of a seed, with a planted defect if one is given; `show` gets what happens, line by line.
@@ -65,6 +67,9 @@ pub fn run(seed: u64, defect: Option<Defect>, show: Option<Show>) -> std::io::Re
 async fn rush(world: &Rc<World>) -> Rush {
     world.rebalance();
     world.unleash();
+    if world.plan.has_older {
+        world.put_older();
+    }
     let coupons =
         world.plan.coupons.iter().cloned().map(|plan| tokio::task::spawn_local(Rc::clone(world).create(plan)));
     let people = (0..world.plan.people).map(|number| tokio::task::spawn_local(Rc::clone(world).person(number)));
@@ -79,7 +84,7 @@ async fn rush(world: &Rc<World>) -> Rush {
     world.ask_for_every_ticket().await;
     let (violations, decided) = world.judge();
     let decided = u64::try_from(decided).unwrap_or(u64::MAX);
-    Rush { violations, decided, trace_hash: world.trace.hash() }
+    Rush { violations, decided, trace_hash: world.trace.hash(), happened: world.trace.counts() }
 }
 
 /// Stops the faults and waits until the log is drained; those who were struck before go on meanwhile.

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to whoever started it")]
 
 use std::{
+    collections::BTreeMap,
     process::ExitCode,
     sync::{
         Arc,
@@ -13,6 +14,7 @@ use std::{
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
+use rush::Defect;
 
 /// Simulates rushes on both functions over the ports in memory, one for each seed, and audits every one.
 #[derive(Debug, Parser)]
@@ -29,6 +31,12 @@ struct Options {
     /// Print what happens, line by line
     #[arg(long)]
     show: bool,
+    /// Print how often each thing happened: faults, commits, answers, results, dead letters
+    #[arg(long)]
+    counts: bool,
+    /// Plant a defect, by its name
+    #[arg(long, value_parser = parse_defect)]
+    plant: Option<Defect>,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -40,14 +48,19 @@ fn main() -> anyhow::Result<ExitCode> {
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} seeds, {per_sec}, {eta} left, {msg}")?);
     let mut decided = 0_u64;
     let mut done = 0_u64;
+    let mut happened = BTreeMap::new();
     let mut failed = None;
     for seed in options.from..options.from.saturating_add(options.seeds) {
         let over = options.seconds.is_some_and(|seconds| began.elapsed() > Duration::from_secs(seconds));
         if over || stop.load(Ordering::Relaxed) {
             break;
         }
-        let rush = rush::run(seed, None, options.show.then_some(|line| println!("{line}")))?;
+        let rush = rush::run(seed, options.plant, options.show.then_some(|line| println!("{line}")))?;
         decided = decided.saturating_add(rush.decided);
+        for (what, count) in &rush.happened {
+            let sum = happened.entry(*what).or_insert(0_u64);
+            *sum = sum.saturating_add(*count);
+        }
         done = done.saturating_add(1);
         bar.inc(1);
         bar.set_message(format!("{decided} decided"));
@@ -65,12 +78,21 @@ fn main() -> anyhow::Result<ExitCode> {
         per(done),
         per(decided) * 60.0
     );
+    for (what, count) in happened.iter().filter(|_one| options.counts) {
+        println!("{count:>12} {what}");
+    }
     let Some((seed, rush)) = failed else { return Ok(ExitCode::SUCCESS) };
     for violation in &rush.violations {
         eprintln!("{}: {}", violation.invariant, violation.what);
     }
     eprintln!("seed {seed} breaks this; again, line by line: cargo run --bin rush -- --seeds 1 --from {seed} --show");
     Ok(ExitCode::FAILURE)
+}
+
+fn parse_defect(name: &str) -> Result<Defect, String> {
+    let named = |defect: &&Defect| format!("{defect:?}") == name;
+    let list = || Defect::ALL.iter().map(|defect| format!("\n  {defect:?}: {}", defect.says())).collect::<String>();
+    Defect::ALL.iter().find(named).copied().ok_or_else(|| format!("no such defect; there are:{}", list()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the command says how long it took; no rush sees this clock")]

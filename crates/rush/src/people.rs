@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use audit::Invariant;
 use bytes::Bytes;
-use coupon::{CouponId, Ticket, Timestamp, UserId};
+use coupon::{CouponId, CouponName, Head, NewCoupon, Partition, Ticket, Timestamp, Total, UserId, Window};
 use issue_api::{Answer, Call};
 use record_log::{Header, Log, Record, partition_of};
 use serde_json::{Value, json};
@@ -18,6 +18,9 @@ use crate::{
 };
 
 const TRACE_PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/// The coupon whose requests are in another topic.
+const OLDER: &str = "older";
 
 /// How often a status is asked for at the most.
 const POLLS_MAX: u64 = 6;
@@ -99,7 +102,14 @@ impl World {
         let path = format!("/coupons/{id}/issues");
         let Some(answer) = self.call(call("POST", &path, user.as_str(), &traced)).await else { return };
         let body = body(&answer);
-        self.trace.note("click", user.as_str(), i64::from(answer.status()));
+        let what = match answer.status() {
+            202 => "click 202",
+            403 => "click 403",
+            409 => "click 409",
+            410 => "click 410",
+            _ => "click failed",
+        };
+        self.trace.note(what, user.as_str(), i64::from(answer.status()));
         match answer.status() {
             202 => {
                 let Some(ticket) = member(&body, "requestId").as_str().and_then(|text| Ticket::parse(text).ok()) else {
@@ -133,6 +143,7 @@ impl World {
     /// Asks what became of a ticket; whether the answer is final.
     async fn ask(self: &Rc<Self>, given: &Given) -> bool {
         let path = format!("/coupons/{}/issues/{}", given.coupon_id, given.ticket);
+        let asked_ms = self.timeline.elapsed_ms();
         let Some(answer) = self.call(call("GET", &path, given.user_id.as_str(), "")).await else { return false };
         if answer.status() != 200 {
             self.expect_excuse(answer.status(), &path);
@@ -140,8 +151,9 @@ impl World {
         }
         let body = body(&answer);
         let is_final = member(&body, "status") != "PENDING";
-        self.trace.note("asked", given.user_id.as_str(), i64::from(is_final));
-        self.told.borrow_mut().push(Told { given: given.clone(), body });
+        let what = if is_final { "told the end" } else { "told pending" };
+        self.trace.note(what, given.user_id.as_str(), asked_ms);
+        self.told.borrow_mut().push(Told { given: given.clone(), asked_ms, body });
         is_final
     }
 
@@ -172,8 +184,9 @@ impl World {
     /// Writes one record into the request topic, past the API.
     pub(crate) async fn intrude(self: Rc<Self>) {
         pause(&self.dice, self.plan.rush_ms).await;
-        let ids: Vec<&String> = self.plan.coupons.iter().map(|coupon| &coupon.id).collect();
-        let Some(id) = self.dice.pick(&ids) else { return };
+        let mut ids: Vec<&str> = self.plan.coupons.iter().map(|coupon| coupon.id.as_str()).collect();
+        ids.extend(self.plan.has_older.then_some(OLDER));
+        let Some(id) = self.dice.pick(&ids).copied() else { return };
         let request = |coupon: &str, user: &str| {
             format!(
                 r#"{{"type":"issue","couponId":"{coupon}","userId":"{user}","requestedAt":"2026-11-20T03:00:00.123Z"}}"#
@@ -195,8 +208,7 @@ impl World {
         let Some(value) = self.dice.pick(&values).cloned() else { return };
         let count = i32::try_from(self.topics.partition_count(&self.names.requests)).unwrap_or(1);
         let elsewhere = i32::try_from(self.dice.place(usize::try_from(count).unwrap_or(1))).unwrap_or(0);
-        let keys =
-            [Some(id.as_str()), Some(id.as_str()), Some(id.as_str()), Some("nobody-made-this"), Some("other"), None];
+        let keys = [Some(id), Some(id), Some(id), Some("nobody-made-this"), Some("other"), None];
         let key = self.dice.pick(&keys).copied().flatten();
         let by_key = self.home(id).unwrap_or_else(|| partition_of(id.as_bytes(), count));
         let traced = Header { name: "traceparent".into(), value: Some(Bytes::from_static(TRACE_PARENT.as_bytes())) };
@@ -213,6 +225,16 @@ impl World {
         let delivery = self.weather.log.produce(record).await;
         let offset = delivery.ok().and_then(|delivery| delivery.offset).unwrap_or(-1);
         self.trace.note("intruder", id, offset);
+    }
+
+    /// A coupon whose requests are in another topic, as after a move of the log.
+    pub(crate) fn put_older(&self) {
+        let parts = (CouponId::parse(OLDER), CouponName::parse(OLDER), Total::new(5), Partition::new(0));
+        if let (Ok(coupon_id), Ok(name), Ok(total), Ok(partition)) = parts {
+            let coupon = NewCoupon { coupon_id, name, total, window: Window::default() };
+            self.tables.put_head(Head::new(coupon, "older-topic".into(), partition));
+            self.created.borrow_mut().push(OLDER.into());
+        }
     }
 
     fn home(&self, id: &str) -> Option<i32> {

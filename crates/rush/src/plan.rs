@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) pollers: usize,
     /// Records that are no request, or requests that nobody was given a ticket for.
     pub(crate) intruders: u64,
+    /// Whether there is a coupon whose requests are in another topic.
+    pub(crate) has_older: bool,
     /// Whether events go through their JSON.
     pub(crate) encodes_events: bool,
     pub(crate) faults: Faults,
@@ -76,18 +78,22 @@ pub(crate) struct Faults {
 
 impl Plan {
     pub(crate) fn draw(dice: &Dice) -> Self {
-        let large = dice.chance(60);
+        let large = dice.chance(80);
         let coupons = dice.between(1, if large { 2 } else { 4 });
-        let rush_ms = *dice.pick(&[50, 2_000, 20_000, 90_000]).unwrap_or(&2_000);
+        // A large rush comes at once, so that a batch has more winners than one transaction takes.
+        let rush_ms: &[u64] = if large { &[50, 50, 2_000] } else { &[50, 2_000, 20_000, 90_000] };
+        let rush_ms = *dice.pick(rush_ms).unwrap_or(&2_000);
+        let batch_max: &[u64] = if large { &[100, 1_000] } else { &[1, 3, 10, 100, 1_000] };
         Self {
             partitions: dice.place(9).saturating_add(2),
             coupons: (0..coupons).map(|number| CouponPlan::draw(dice, number, rush_ms, large)).collect(),
-            people: if large { dice.between(150, 500) } else { dice.between(3, 60) },
+            people: if large { dice.between(150, 500) } else { dice.between(3, 80) },
             clicks_max: *dice.pick(&[1, 2, 3, 10]).unwrap_or(&1),
             rush_ms,
-            batch_max: *dice.pick(&[1, 3, 10, 100, 1_000]).unwrap_or(&100),
+            batch_max: *dice.pick(batch_max).unwrap_or(&100),
             pollers: dice.place(3).saturating_add(1),
             intruders: if dice.chance(500) { dice.between(1, 20) } else { 0 },
+            has_older: dice.chance(50),
             encodes_events: dice.chance(100),
             faults: Faults::draw(dice),
         }
@@ -102,7 +108,11 @@ impl CouponPlan {
             dice.chance(300).then(|| moment(rush_ms).saturating_add(opens_ms.unwrap_or(0)).saturating_add(60));
         Self {
             id: format!("coupon-{number}"),
-            total: if large { dice.between(50, 350) } else { dice.between(1, 25) },
+            total: match large {
+                true => dice.between(50, 350),
+                false if dice.chance(500) => dice.between(1, 6),
+                false => dice.between(5, 60),
+            },
             created_ms: if number > 0 && dice.chance(500) { dice.below(rush_ms) } else { 0 },
             opens_ms,
             closes_ms,

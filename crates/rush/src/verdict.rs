@@ -4,13 +4,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
+    sync::PoisonError,
 };
 
 use audit::{
     Ends, Invariant, LogRecord, Outstanding, Place, StoredHead, StoredItem,
     tickets::{TicketLine, Told as ToldStatus},
 };
-use coupon::{Head, IssueResult, IssuedCoupon, ResultStatus, Ticket};
+use coupon::{Head, IssueResult, IssuedCoupon, Reason, ResultStatus, Ticket};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,6 +19,20 @@ use crate::{
     people::{body, call, member},
     world::{Told, Violation, World},
 };
+
+/// How old a head may be that a call is answered from, ms.
+const HEAD_AGE_MS: i64 = 250;
+
+/// What dead letters are counted as: the reason behind a word.
+const DEAD_LETTERS: [&str; 7] = [
+    "letter undecodable",
+    "letter unknown-type",
+    "letter invalid",
+    "letter key-mismatch",
+    "letter unknown-coupon",
+    "letter wrong-log",
+    "letter wrong-partition",
+];
 
 /// The tables at a moment.
 pub(crate) type Tables = (Vec<Head>, Vec<IssuedCoupon>);
@@ -61,7 +76,7 @@ impl World {
             if answer.status() != 200 || member(&body, "status") == "PENDING" {
                 self.violate(Invariant::I4, format!("{} {path} ends as {body}", given.user_id));
             }
-            self.told.borrow_mut().push(Told { given, body });
+            self.told.borrow_mut().push(Told { given, asked_ms: self.timeline.elapsed_ms(), body });
         }
     }
 
@@ -141,7 +156,9 @@ impl World {
             })
             .collect();
         let held = |user: &str, coupon: &str| items.get(&(user.to_owned(), coupon.to_owned()));
-        for Told { given, body } in self.told.borrow().iter().filter(|told| member(&told.body, "status") != "PENDING") {
+        for Told { given, body, .. } in
+            self.told.borrow().iter().filter(|told| member(&told.body, "status") != "PENDING")
+        {
             let right = results.get(&given.ticket).and_then(|status| serde_json::to_value(status).ok());
             let right = right.unwrap_or_default();
             let differs =
@@ -164,7 +181,51 @@ impl World {
                 self.violate(Invariant::I5, format!("{user} saw {item} in the list of coupons"));
             }
         }
-        self.judge_offsets();
+        self.judge_tickets();
+        self.judge_patience();
+        self.note_ends(world);
+    }
+
+    /// `PENDING` is told no longer than a head may be cached, once the ticket is decided. Only where clocks go right and
+    /// no call is frozen in the middle.
+    fn judge_patience(&self) {
+        let faults = self.plan.faults;
+        if faults.clock_jumps > 0 || faults.api_freeze > 0 {
+            return;
+        }
+        let applied = self.weather.store.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        for told in self.told.borrow().iter().filter(|told| member(&told.body, "status") == "PENDING") {
+            let commits = applied.get(&told.given.coupon_id).map(Vec::as_slice).unwrap_or_default();
+            let decided = commits.iter().find(|(applied, _at)| *applied >= told.given.ticket.offset);
+            let Some((_applied, at)) = decided.filter(|(_applied, at)| told.asked_ms >= at.saturating_add(HEAD_AGE_MS))
+            else {
+                continue;
+            };
+            let (ticket, asked) = (told.given.ticket, told.asked_ms);
+            self.violate(Invariant::I4, format!("{ticket} was PENDING at {asked} ms, and decided at {at} ms"));
+        }
+    }
+
+    /// Counts what the requests came to.
+    fn note_ends(&self, world: &audit::World) {
+        let results = world.results.iter().filter_map(|record| record.value.as_deref());
+        for result in results.filter_map(|value| serde_json::from_slice::<IssueResult>(value).ok()) {
+            let what = match result.status {
+                ResultStatus::Issued { .. } => "result issued",
+                ResultStatus::Rejected { reason: Reason::AlreadyIssued } => "result already issued",
+                ResultStatus::Rejected { reason: Reason::SoldOut } => "result sold out",
+                ResultStatus::Rejected { reason: Reason::NotOpen } => "result not open",
+                ResultStatus::Rejected { reason: Reason::Closed } => "result closed",
+            };
+            self.trace.note(what, "", result.request_id.offset.get());
+        }
+        let reason = |letter: &LogRecord| {
+            let (_name, value) = letter.headers.iter().rev().find(|(name, _value)| name == "dlq-reason")?;
+            DEAD_LETTERS.iter().find(|what| what.strip_prefix("letter ").map(str::as_bytes) == value.as_deref())
+        };
+        for what in world.dead_letters.iter().filter_map(reason) {
+            self.trace.note(what, "", 0);
+        }
     }
 
     fn judge_refusal(&self, user: &str, coupon: &str, body: &Value, held: Option<&Value>) {
@@ -182,8 +243,8 @@ impl World {
         }
     }
 
-    /// No two people hold one ticket.
-    fn judge_offsets(&self) {
+    /// No ticket was given twice.
+    fn judge_tickets(&self) {
         let mut seen = BTreeSet::new();
         for given in self.given.borrow().iter().filter(|given| !seen.insert(given.ticket)) {
             self.violate(Invariant::I4, format!("ticket {} was given twice", given.ticket));

@@ -10,7 +10,7 @@ use std::{
 };
 
 use coupon::Chunk;
-use coupon_store::{Store, StoreError, Token};
+use coupon_store::{Commit, Store, StoreError, Token};
 use record_log::{Delivery, Log, LogError, Record};
 use simulation::{LogCall, LogRule, StoreCall, StoreRule, Verdict};
 
@@ -54,10 +54,10 @@ impl Weather {
     }
 
     /// Draws whether a fault happens, and notes it.
-    fn happens(&self, what: &str, per_mille: u64) -> bool {
+    fn happens(&self, what: &'static str, per_mille: u64) -> bool {
         let happens = self.dice.chance(per_mille);
         if happens {
-            self.trace.note("fault", what, 0);
+            self.trace.note(what, "", 0);
         }
         happens
     }
@@ -79,7 +79,8 @@ impl Weather {
         let (weather, chunk, token) = (self.clone(), chunk.clone(), token.clone());
         self.later(async move {
             let answer = weather.store.commit(&chunk, &token).await;
-            weather.trace.note("late commit", chunk.head.coupon_id.as_str(), i64::from(answer.is_ok()));
+            let what = if answer == Ok(Commit::Written) { "late commit written" } else { "late commit" };
+            weather.trace.note(what, chunk.head.coupon_id.as_str(), i64::from(answer.is_ok()));
         });
     }
 
@@ -107,7 +108,11 @@ impl Weather {
     fn store_verdict(&self, call: StoreCall<'_>) -> Verdict<StoreError> {
         let faults = &self.faults;
         let text = || "simulated".to_owned();
-        if self.is_away() || self.happens("unanswered", faults.unanswered) {
+        if self.is_away() {
+            self.trace.note("store away", "", 0);
+            return Verdict::Fail(StoreError::Unknown(text()));
+        }
+        if self.happens("unanswered", faults.unanswered) {
             return Verdict::Fail(StoreError::Unknown(text()));
         }
         if self.happens("throttled", faults.throttled) {
@@ -137,7 +142,11 @@ impl Weather {
     fn log_verdict(&self, call: LogCall<'_>) -> Verdict<LogError> {
         let faults = &self.faults;
         let text = || "simulated".to_owned();
-        if self.is_away() || self.happens("log unanswered", faults.log_unanswered) {
+        if self.is_away() {
+            self.trace.note("log away", "", 0);
+            return Verdict::Fail(LogError::Unavailable(text()));
+        }
+        if self.happens("log unanswered", faults.log_unanswered) {
             return Verdict::Fail(LogError::Unavailable(text()));
         }
         if self.happens("log refused", faults.log_refused) {
@@ -166,11 +175,7 @@ impl StoreRule for Weather {
         if self.is_calm() { Verdict::Pass } else { self.store_verdict(call) }
     }
 
-    async fn done(&self, call: StoreCall<'_>) {
-        if let StoreCall::Commit(chunk, _token) = call {
-            let applied = chunk.head.applied.map_or(-1, coupon::Offset::get);
-            self.trace.note("commit", chunk.head.coupon_id.as_str(), applied);
-        }
+    async fn done(&self, _call: StoreCall<'_>) {
         if self.dice.chance(300) {
             self.take_time().await;
         }

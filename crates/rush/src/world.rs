@@ -50,6 +50,8 @@ pub(crate) struct Given {
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
     pub(crate) given: Given,
+    /// When it was asked for, ms from the start.
+    pub(crate) asked_ms: i64,
     /// The answer's body.
     pub(crate) body: Value,
 }
@@ -102,6 +104,8 @@ impl World {
             log: topics.clone(),
             results: names.results.clone(),
             early: Arc::default(),
+            trace: trace.clone(),
+            applied: Arc::default(),
         };
         let log = PlantedLog {
             inner: topics.clone(),
@@ -158,5 +162,50 @@ impl World {
     pub(crate) fn partitions(&self) -> Vec<i32> {
         let count = self.topics.partition_count(&self.names.requests);
         (0..i32::try_from(count).unwrap_or(0)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record_log::Record;
+    use record_log_contract::Topics;
+    use simulation::RECORD_BYTES_MAX;
+
+    use super::*;
+
+    struct Memory(MemoryLog);
+
+    impl Topics for Memory {
+        async fn make_topic(&self, name: &str, partitions: i32) {
+            self.0.create_topic(name, usize::try_from(partitions).unwrap());
+        }
+
+        async fn read_back(&self, topic: &str, partition: i32) -> Vec<(i64, Record)> {
+            let records = self.0.read(topic, partition, 0).into_iter();
+            records.map(|logged| (logged.offset, logged.record)).collect()
+        }
+    }
+
+    /// A world in calm weather, where decorators do nothing but take time.
+    fn calm() -> Rc<World> {
+        let world = World::new(7, None, None);
+        world.weather.sky.calm.store(true, std::sync::atomic::Ordering::Relaxed);
+        world
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_faults_the_store_as_a_function_sees_it_keeps_the_contract() {
+        let abilities = coupon_store_contract::Abilities { replays_without_winners: true };
+        coupon_store_contract::hold(&calm().store, abilities, "seen").await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_faults_the_log_as_a_function_sees_it_keeps_the_contract() {
+        let abilities = record_log_contract::Abilities {
+            too_large_bytes: Some(RECORD_BYTES_MAX + 1),
+            refuses_unknown_topics: true,
+        };
+        let world = calm();
+        record_log_contract::hold(&world.log, &Memory(world.topics.clone()), abilities, "seen").await;
     }
 }

@@ -8,6 +8,6 @@ mod log;
 mod rule;
 mod store;
 
-pub use log::{LoggedRecord, MemoryLog};
+pub use log::{LoggedRecord, MemoryLog, RECORD_BYTES_MAX};
 pub use rule::{LogCall, LogRule, RuledLog, RuledStore, StoreCall, StoreRule, Verdict};
 pub use store::MemoryStore;

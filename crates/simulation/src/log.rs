@@ -7,6 +7,10 @@ use std::{
 
 use record_log::{Delivery, Log, LogError, Record, partition_of};
 
+/// The largest record, key, value and headers together; Kafka's `message.max.bytes` without the overhead of a batch
+/// (<https://kafka.apache.org/documentation/#brokerconfigs_message.max.bytes>).
+pub const RECORD_BYTES_MAX: usize = 1_048_576;
+
 /// A log that keeps everything in this process. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryLog(Arc<Mutex<State>>);
@@ -84,6 +88,10 @@ impl MemoryLog {
 
 impl Log for MemoryLog {
     async fn produce(&self, record: Record) -> Result<Delivery, LogError> {
+        let bytes = bytes_of(&record);
+        if bytes > RECORD_BYTES_MAX {
+            return Err(LogError::TooLarge(format!("{bytes} bytes, at most {RECORD_BYTES_MAX}")));
+        }
         let mut state = self.state();
         let timestamp = state.clock_ms;
         let unknown = || LogError::UnknownTopic(record.topic.clone());
@@ -105,4 +113,10 @@ impl Log for MemoryLog {
         let partitions = state.topics.get(topic).ok_or_else(|| LogError::UnknownTopic(topic.to_owned()))?;
         Ok(i32::try_from(partitions.len()).unwrap_or(i32::MAX))
     }
+}
+
+fn bytes_of(record: &Record) -> usize {
+    let length = |bytes: &Option<_>| bytes.as_ref().map_or(0, bytes::Bytes::len);
+    let headers = record.headers.iter().map(|header| header.name.len().saturating_add(length(&header.value)));
+    headers.fold(length(&record.key).saturating_add(length(&record.value)), usize::saturating_add)
 }

@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-use coupon::{Chunk, CouponId, Head, IssueResult, IssuedCoupon, Offset, Outcome, UserId};
+use coupon::{Chunk, CouponId, Head, IssueResult, IssuedCoupon, Offset, Outcome, UserId, WINNERS_MAX};
 use coupon_store::{Commit, Consistency, Creation, Page, Store, StoreError, Token, Tokens};
 use record_log::{Log, Topic};
 use simulation::MemoryLog;
 
 use super::Defect;
-use crate::{dice::Dice, lag::LaggingStore};
+use crate::{dice::Dice, lag::LaggingStore, trace::Trace};
 
 /// How often a defect that happens at random does, in a thousand.
 pub(crate) const OFTEN: u64 = 50;
@@ -55,7 +55,13 @@ pub(crate) struct PlantedStore {
     pub(crate) results: String,
     /// The items as they were before the last read of a head, for the defect that reads them too early.
     pub(crate) early: Arc<Mutex<Vec<IssuedCoupon>>>,
+    pub(crate) trace: Trace,
+    /// When each head came to have applied what.
+    pub(crate) applied: Arc<Mutex<Applied>>,
 }
+
+/// For each coupon, in the order of the commits: what was applied, and when, ms from the start.
+pub(crate) type Applied = BTreeMap<CouponId, Vec<(Offset, i64)>>;
 
 impl PlantedStore {
     fn strong(&self, defect: Defect, consistency: Consistency) -> Consistency {
@@ -89,6 +95,22 @@ impl PlantedStore {
             chunk.head.epochs.clone_from(&stored.epochs);
         }
         Ok(chunk)
+    }
+
+    fn note(&self, chunk: &Chunk, commit: &Commit) {
+        let what = match commit {
+            Commit::Written if chunk.winners.len() == WINNERS_MAX => "commit written full",
+            Commit::Written if chunk.winners.is_empty() => "commit written bare",
+            Commit::Written => "commit written",
+            Commit::Stale => "commit stale",
+            Commit::Held(_) => "commit held",
+        };
+        self.trace.note(what, chunk.head.coupon_id.as_str(), chunk.head.applied.map_or(-1, Offset::get));
+        if let (Commit::Written, Some(applied)) = (commit, chunk.head.applied) {
+            let mut all = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = self.inner.timeline.elapsed_ms();
+            all.entry(chunk.head.coupon_id.clone()).or_default().push((applied, now));
+        }
     }
 
     async fn publish(&self, chunk: &Chunk) {
@@ -161,7 +183,9 @@ impl Store for PlantedStore {
         let chunk = self.changed(chunk).await?;
         let fresh = Tokens::with_seed(self.planted.dice.below(u64::MAX)).next();
         let token = if self.planted.is(Defect::TokenIgnored) { &fresh } else { token };
-        match self.inner.commit(&chunk, token).await? {
+        let commit = self.inner.commit(&chunk, token).await?;
+        self.note(&chunk, &commit);
+        match commit {
             Commit::Held(_users) if self.planted.is(Defect::HolderIgnored) => Ok(self.force(&chunk, usize::MAX)),
             Commit::Written if self.planted.happens(Defect::TransactionTorn) => {
                 for winner in chunk.winners.iter().skip(1) {

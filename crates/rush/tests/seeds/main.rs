@@ -7,12 +7,72 @@ mod planted;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::{collections::BTreeSet, time::Instant};
 
-    use rush::run;
+    use rush::{Rush, run};
 
     /// How many seeds a run of the tests takes.
     const SEEDS: u64 = 4_000;
+
+    /// What has to happen somewhere in so many seeds. A simulation in which it does not shows nothing about it.
+    const HAPPENS: [&str; 56] = [
+        "api clock off",
+        "click 202",
+        "click 403",
+        "click 409",
+        "click 410",
+        "click failed",
+        "clock",
+        "commit held",
+        "commit stale",
+        "commit written",
+        "commit written bare",
+        "commit written full",
+        "conflict",
+        "crash",
+        "create",
+        "duplicate",
+        "freeze",
+        "in progress",
+        "intruder",
+        "invocation died",
+        "invocation finished",
+        "invocation unfinished",
+        "late",
+        "late commit",
+        "late commit written",
+        "late produce",
+        "letter invalid",
+        "letter key-mismatch",
+        "letter undecodable",
+        "letter unknown-coupon",
+        "letter unknown-type",
+        "letter wrong-log",
+        "letter wrong-partition",
+        "log away",
+        "log late",
+        "log lost answer",
+        "log refused",
+        "log unanswered",
+        "lost answer",
+        "outage",
+        "partitions",
+        "produced",
+        "queue full",
+        "rebalance",
+        "refused",
+        "result already issued",
+        "result closed",
+        "result issued",
+        "result not open",
+        "result sold out",
+        "store away",
+        "throttled",
+        "told pending",
+        "told the end",
+        "unanswered",
+        "unheard",
+    ];
 
     /// Seeds that broke something once, and what. They mean what they mean as long as nobody draws otherwise.
     const REGRESSIONS: [(u64, &str); 2] = [
@@ -21,24 +81,31 @@ mod tests {
     ];
 
     #[track_caller]
-    fn ends_right(seed: u64) -> u64 {
+    fn ends_right(seed: u64) -> Rush {
         let rush = run(seed, None, None).unwrap();
         assert!(
             rush.violations.is_empty(),
             "seed {seed}: {:#?}\nagain, line by line: cargo run --bin rush -- --seeds 1 --from {seed} --show",
             rush.violations
         );
-        rush.decided
+        rush
     }
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "tells how fast it was; no rush sees this clock")]
-    fn every_seed_ends_in_a_right_world() {
+    fn every_seed_ends_in_a_right_world_and_everything_happens_in_some() {
         let began = Instant::now();
-        let decided: u64 = (0..SEEDS).map(ends_right).sum();
+        let mut decided = 0;
+        let mut happened = BTreeSet::new();
+        for rush in (0..SEEDS).map(ends_right) {
+            decided += rush.decided;
+            happened.extend(rush.happened.into_keys());
+        }
         let millis = began.elapsed().as_millis().max(1);
         let (seeds, per_minute) = (u128::from(SEEDS) * 1_000 / millis, u128::from(decided) * 60_000 / millis);
         println!("{SEEDS} seeds, {decided} requests decided: {seeds} seeds/s, {per_minute} decided/min");
+        let never: Vec<&str> = HAPPENS.into_iter().filter(|what| !happened.contains(what)).collect();
+        assert_eq!(never, [""; 0], "never happened in {SEEDS} seeds, so nothing is shown about it");
         assert!(decided > 100_000, "only {decided} requests were decided: the rushes have become too small");
     }
 
