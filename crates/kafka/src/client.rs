@@ -7,7 +7,7 @@ use rdkafka::{
     ClientConfig,
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::{Header, OwnedHeaders},
-    producer::{BaseRecord, Producer as _, ThreadedProducer},
+    producer::{BaseRecord, Producer as _},
 };
 use record_log::{Delivery, LogError, Record};
 use tokio::sync::oneshot;
@@ -16,6 +16,7 @@ use crate::{
     ConfigError,
     context::{Context, Ending},
     error::code_of,
+    poller::Polled,
 };
 
 /// The longest name of a topic (`org.apache.kafka.common.internals.Topic.MAX_NAME_LENGTH`).
@@ -23,8 +24,7 @@ const TOPIC_BYTES_MAX: usize = 249;
 
 /// A producer with its polling thread.
 pub(crate) struct Client {
-    /// `None` only while dropping.
-    producer: Option<ThreadedProducer<Context>>,
+    producer: Polled,
 }
 
 impl Client {
@@ -32,13 +32,12 @@ impl Client {
     pub(crate) fn new(config: &ClientConfig) -> Result<Self, ConfigError> {
         let producer =
             config.create_with_context(Context::default()).map_err(|source| ConfigError::from_creation(&source))?;
-        Ok(Self { producer: Some(producer) })
+        Ok(Self { producer: Polled::start(producer)? })
     }
 
     /// Hands a record to the client's queue. The bytes are copied once, into librdkafka's memory.
     pub(crate) fn enqueue(&self, record: &Record) -> Result<oneshot::Receiver<Ending>, LogError> {
         check_name(&record.topic)?;
-        let producer = self.producer()?;
         let (sender, receiver) = oneshot::channel();
         let opaque = Box::new(sender);
         let mut base = BaseRecord::<[u8], [u8], _>::with_opaque_to(&record.topic, opaque);
@@ -46,7 +45,7 @@ impl Client {
         base.key = record.key.as_deref();
         base.payload = record.value.as_deref();
         base.headers = headers(record);
-        match producer.send(base) {
+        match self.producer.send(base) {
             Ok(()) => Ok(receiver),
             Err((error, _record)) => Err(self.explain(&error, &record.topic)),
         }
@@ -66,7 +65,7 @@ impl Client {
         &self,
         asked: impl Future<Output = Result<T, LogError>>,
     ) -> Result<T, LogError> {
-        let context = self.producer()?.context();
+        let context = self.producer.context();
         tokio::select! {
             answer = asked => answer,
             refusal = context.refused() => Err(refusal),
@@ -76,7 +75,7 @@ impl Client {
     /// How many partitions a topic has. Blocks for up to `timeout`.
     pub(crate) fn partitions(&self, topic: &str, timeout: Duration) -> Result<i32, LogError> {
         check_name(topic)?;
-        let producer = self.producer()?;
+        let producer = &self.producer;
         let metadata =
             producer.client().fetch_metadata(Some(topic), timeout).map_err(|error| self.explain(&error, topic))?;
         producer.context().succeeded();
@@ -93,7 +92,7 @@ impl Client {
 
     /// Waits until the queue is empty. Blocks for up to `timeout`.
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), LogError> {
-        let producer = self.producer()?;
+        let producer = &self.producer;
         producer.flush(timeout).map_err(|error| {
             let left = producer.in_flight_count();
             LogError::Unavailable(format!("{left} records were not acknowledged within {timeout:?}: {error}"))
@@ -102,7 +101,7 @@ impl Client {
 
     /// The error that a code is to the caller; the cause behind a fatal one is asked of librdkafka.
     fn explain(&self, error: &KafkaError, what: &str) -> LogError {
-        let Some(producer) = &self.producer else { return gone() };
+        let producer = &self.producer;
         match producer.client().fatal_error() {
             Some((code @ (Code::ClusterAuthorizationFailed | Code::TopicAuthorizationFailed), text)) => {
                 producer.context().explain(code, &text)
@@ -114,23 +113,7 @@ impl Client {
 
     /// Whether nothing can be produced with it any more.
     pub(crate) fn is_beyond_repair(&self) -> bool {
-        self.producer.as_ref().is_none_or(|producer| producer.client().fatal_error().is_some())
-    }
-
-    fn producer(&self) -> Result<&ThreadedProducer<Context>, LogError> {
-        self.producer.as_ref().ok_or_else(gone)
-    }
-}
-
-impl Drop for Client {
-    /// Purges what is queued, which takes up to half a second: on a thread of its own, for the last one to let go may
-    /// be async code.
-    fn drop(&mut self) {
-        let producer = self.producer.take();
-        let retiring = std::thread::Builder::new().name("kafka-retire".into()).spawn(move || drop(producer));
-        if let Err(error) = retiring {
-            tracing::warn!(%error, "a producer was purged in place, for want of a thread");
-        }
+        self.producer.client().fatal_error().is_some()
     }
 }
 
@@ -155,10 +138,6 @@ fn headers(record: &Record) -> Option<OwnedHeaders> {
             headers.insert(Header { key: &header.name, value: header.value.as_deref() })
         }),
     )
-}
-
-fn gone() -> LogError {
-    LogError::Fatal("the producer is shutting down".into())
 }
 
 /// Asks a blocking question on a thread made for that.

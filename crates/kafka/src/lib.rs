@@ -33,6 +33,7 @@ mod config;
 mod connection;
 mod context;
 mod error;
+mod poller;
 mod producer;
 mod reader;
 

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use coupon::{CouponId, DeadLetterReason, IssueResult, Outcome, Ticket};
+use coupon::{DeadLetterReason, IssueResult};
 use coupon_store::Deadline;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use kafka::{Header, Log, LogError, Record, Topic};
 use kafka_event::KafkaRecord;
 
-use crate::batch::{DeadRecord, Request};
+use crate::{batch::DeadRecord, settle::Decided};
 
 /// How many records are under way at once: enough to fill the producer's batches, few enough to bound what a batch of
 /// 10,000 holds in memory.
@@ -23,19 +23,15 @@ const QUEUE_FULL_DELAY: Duration = Duration::from_millis(5);
 pub(crate) type ResultTopic = Topic<str, IssueResult>;
 
 /// The result of one request. The same request gives the same record, byte for byte, whenever it is published.
-pub(crate) fn result_record(
-    topic: &ResultTopic,
-    coupon_id: &CouponId,
-    (request, ticket, outcome): &(&Request, Ticket, Outcome),
-) -> Result<Record, LogError> {
+pub(crate) fn result_record(topic: &ResultTopic, decided: &Decided<'_>) -> Result<Record, LogError> {
     let result = IssueResult {
-        request_id: *ticket,
-        coupon_id: coupon_id.clone(),
-        user_id: request.user_id.clone(),
-        status: (*outcome).into(),
+        request_id: decided.ticket,
+        coupon_id: decided.coupon_id.clone(),
+        user_id: decided.request.user_id.clone(),
+        status: decided.outcome.into(),
     };
-    let mut record = topic.record(coupon_id.as_str(), &result)?;
-    let traceparent = request.traceparent();
+    let mut record = topic.record(decided.coupon_id.as_str(), &result)?;
+    let traceparent = decided.request.traceparent();
     record.headers.extend(traceparent.map(|value| Header { name: "traceparent".into(), value: Some(value) }));
     Ok(record)
 }
@@ -91,13 +87,17 @@ impl Place<'_> {
     }
 }
 
-/// Produces all records and waits for every acknowledgement.
+/// Produces every record as it comes, and waits for every acknowledgement.
 ///
 /// # Errors
 /// The first record's that was not acknowledged before the deadline; others may be in the log.
-pub(crate) async fn publish<L: Log>(log: &L, records: Vec<Record>, deadline: Deadline) -> Result<(), LogError> {
-    let produced = stream::iter(records)
-        .map(|record| produce(log, record))
+pub(crate) async fn publish<L: Log>(
+    log: &L,
+    records: impl Stream<Item = Result<Record, LogError>>,
+    deadline: Deadline,
+) -> Result<(), LogError> {
+    let produced = records
+        .map(|record| async { produce(log, record?).await })
         .buffer_unordered(IN_FLIGHT_MAX)
         .try_for_each(|()| std::future::ready(Ok(())));
     match tokio::time::timeout_at(deadline.instant(), produced).await {

@@ -1,5 +1,6 @@
 //! One coupon's part of a batch: load the head, fold, commit chunk by chunk, fold again where the store knows better,
-//! and derive what was decided earlier. Ends with an outcome for every record, or with the reason why not.
+//! and derive what was decided earlier. Tells every outcome as soon as it is committed, and ends when every record has
+//! one, or with the reason why not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,14 +15,16 @@ use crate::{
     holders::Holders,
 };
 
-/// What one coupon's part of a batch came to.
-#[derive(Debug, Default)]
-pub(crate) struct Settled<'b> {
-    /// Every request that is where its coupon lives, with its outcome, in log order.
-    pub(crate) outcomes: Vec<(&'b Request, Ticket, Outcome)>,
-    /// What is no request after all.
-    pub(crate) dead: Vec<(&'b Request, DeadLetterReason)>,
+/// What is known of a request for good: it is in the store, or can be derived from it at any time.
+pub(crate) struct Decided<'b> {
+    pub(crate) coupon_id: &'b CouponId,
+    pub(crate) request: &'b Request,
+    pub(crate) ticket: Ticket,
+    pub(crate) outcome: Outcome,
 }
+
+/// What is no request after all, and why.
+pub(crate) type Dead<'b> = Vec<(&'b Request, DeadLetterReason)>;
 
 /// Why one coupon's part could not be finished.
 #[derive(Debug, thiserror::Error)]
@@ -33,33 +36,45 @@ pub(crate) enum Unsettled {
     Contradiction(String),
 }
 
-/// Settles one coupon's part of a batch.
+/// Settles one coupon's part of a batch: `tell` is given every request that is where its coupon lives, once, in log
+/// order but for those that were decided earlier, which come last. What was told before an error stands.
 pub(crate) async fn settle<'b, S: Store>(
     store: &Retrying<'_, S>,
     holders: &Holders,
     batch: &'b CouponBatch,
-) -> Result<Settled<'b>, Unsettled> {
+    tell: impl Fn(Decided<'b>) + Send + Sync,
+) -> Result<Dead<'b>, Unsettled> {
     let Some(head) = store.head(&batch.coupon_id, Consistency::Strong).await? else {
-        let dead = batch.requests.iter().map(|request| (request, DeadLetterReason::UnknownCoupon)).collect();
-        return Ok(Settled { outcomes: Vec::new(), dead });
+        return Ok(batch.requests.iter().map(|request| (request, DeadLetterReason::UnknownCoupon)).collect());
     };
     let (requests, dead) = split_misplaced(&head, batch);
     if requests.is_empty() {
-        return Ok(Settled { outcomes: Vec::new(), dead });
+        return Ok(dead);
     }
     let entries: Vec<Entry> = requests.iter().map(|request| request.entry()).collect();
-    let mut fold = Fold { store, holders, head, found: BTreeSet::new(), absent: BTreeSet::new(), look_up: false };
-    let mut outcomes = fold.decide_all(&entries).await?;
-    fold.derive_redelivered(&entries, &mut outcomes).await?;
-    let partition = fold.head.partition;
-    let with_outcome = |request: &'b Request| {
-        let offset = request.place.offset;
-        let outcome = outcomes.get(&offset).copied();
-        let outcome = outcome.ok_or_else(|| Unsettled::Contradiction(format!("offset {offset} has no outcome")))?;
-        Ok::<_, Unsettled>((request, Ticket { partition, offset }, outcome))
+    let by_offset: BTreeMap<Offset, &Request> = requests.iter().map(|one| (one.place.offset, *one)).collect();
+    let partition = head.partition;
+    let tell = |offset, outcome| {
+        if let Some(request) = by_offset.get(&offset) {
+            tell(Decided { coupon_id: &batch.coupon_id, request, ticket: Ticket { partition, offset }, outcome });
+        }
     };
-    let outcomes = requests.into_iter().map(with_outcome).collect::<Result<_, _>>()?;
-    Ok(Settled { outcomes, dead })
+    let mut fold = Fold {
+        store,
+        holders,
+        tell: &tell,
+        head,
+        decided: BTreeSet::new(),
+        found: BTreeSet::new(),
+        absent: BTreeSet::new(),
+        look_up: false,
+    };
+    fold.decide_all(&entries).await?;
+    fold.derive_redelivered(&entries).await?;
+    match entries.iter().find(|entry| !fold.decided.contains(&entry.offset)) {
+        Some(entry) => Err(Unsettled::Contradiction(format!("offset {} has no outcome", entry.offset))),
+        None => Ok(dead),
+    }
 }
 
 /// Separates the requests that lie where their coupon lives from the rest.
@@ -85,7 +100,11 @@ fn split_misplaced<'b>(
 struct Fold<'a, 's, S> {
     store: &'a Retrying<'s, S>,
     holders: &'a Holders,
+    /// Takes every outcome, once.
+    tell: &'a (dyn Fn(Offset, Outcome) + Send + Sync),
     head: Head,
+    /// What was told.
+    decided: BTreeSet<Offset>,
     /// Holders found in this invocation. The environment's memory may forget; a round must not, or it would repeat.
     found: BTreeSet<UserId>,
     /// People looked up in this invocation who held nothing then.
@@ -103,25 +122,20 @@ enum Round {
 }
 
 impl<S: Store> Fold<'_, '_, S> {
-    /// Folds and commits until every entry is decided; gives the outcomes of those that were decided here. Each round
+    /// Folds and commits until every entry is decided; tells the outcomes of those that were decided here. Each round
     /// commits, learns a holder, or loads a head that somebody else moved: the deadline bounds the rest.
-    async fn decide_all(&mut self, entries: &[Entry]) -> Result<BTreeMap<Offset, Outcome>, Unsettled> {
-        let mut outcomes = BTreeMap::new();
+    async fn decide_all(&mut self, entries: &[Entry]) -> Result<(), Unsettled> {
         self.look_up = self.holders.should_look_up(&self.head.coupon_id, self.head.issued);
         loop {
             let knows = |user: &UserId| self.found.contains(user) || self.holders.knows(&self.head.coupon_id, user);
             let decision = decide(&self.head, entries, knows);
-            if let Round::Done = self.commit_all(&decision, &mut outcomes).await? {
-                return Ok(outcomes);
+            if let Round::Done = self.commit_all(&decision).await? {
+                return Ok(());
             }
         }
     }
 
-    async fn commit_all(
-        &mut self,
-        decision: &Decision,
-        outcomes: &mut BTreeMap<Offset, Outcome>,
-    ) -> Result<Round, Unsettled> {
+    async fn commit_all(&mut self, decision: &Decision) -> Result<Round, Unsettled> {
         let mut undecided = decision.decided.iter().peekable();
         for chunk in &decision.chunks {
             if self.look_up && self.finds_a_holder_among(chunk).await? {
@@ -135,7 +149,7 @@ impl<S: Store> Fold<'_, '_, S> {
             self.holders.remember(&chunk.head.coupon_id, chunk.winners.iter().map(|winner| &winner.user_id));
             while let Some(one) = undecided.next_if(|one| chunk.head.has_applied(one.entry.offset)) {
                 if let Verdict::New(outcome) = one.verdict {
-                    outcomes.insert(one.entry.offset, outcome);
+                    self.outcome(one.entry.offset, outcome);
                 }
             }
             self.head = chunk.head.clone();
@@ -184,13 +198,15 @@ impl<S: Store> Fold<'_, '_, S> {
         Ok(Round::Again)
     }
 
+    fn outcome(&mut self, offset: Offset, outcome: Outcome) {
+        if self.decided.insert(offset) {
+            (self.tell)(offset, outcome);
+        }
+    }
+
     /// What earlier invocations decided, from the head and, for records of `OPEN` epochs, the people's items.
-    async fn derive_redelivered(
-        &self,
-        entries: &[Entry],
-        outcomes: &mut BTreeMap<Offset, Outcome>,
-    ) -> Result<(), Unsettled> {
-        let earlier: Vec<&Entry> = entries.iter().filter(|entry| !outcomes.contains_key(&entry.offset)).collect();
+    async fn derive_redelivered(&mut self, entries: &[Entry]) -> Result<(), Unsettled> {
+        let earlier: Vec<&Entry> = entries.iter().filter(|entry| !self.decided.contains(&entry.offset)).collect();
         let asked: BTreeSet<UserId> = earlier
             .iter()
             .filter(|entry| needs_item(&self.head, entry.offset))
@@ -206,7 +222,7 @@ impl<S: Store> Fold<'_, '_, S> {
         for entry in earlier {
             let ticket = Ticket { partition: self.head.partition, offset: entry.offset };
             if let Some(outcome) = outcome(&self.head, items.get(&entry.user_id), ticket) {
-                outcomes.insert(entry.offset, outcome);
+                self.outcome(entry.offset, outcome);
             }
         }
         Ok(())

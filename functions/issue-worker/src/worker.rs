@@ -1,16 +1,18 @@
-//! One invocation: sort the batch, settle the coupons side by side, publish the results, and last the dead letters.
+//! One invocation: sort the batch, settle the coupons side by side, publish each result as soon as it is committed, and
+//! last the dead letters.
 
-use coupon::{CouponId, DeadLetterReason, Outcome, Ticket};
+use coupon::DeadLetterReason;
 use coupon_store::{Deadline, Retrying, Store, Tokens};
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::join, stream};
 use kafka::{Log, LogError, Record};
 use kafka_event::KafkaEvent;
+use tokio::sync::mpsc;
 
 use crate::{
     batch::{Batch, CouponBatch, Request},
     holders::Holders,
     publish::{ResultTopic, dead_letter, dead_letter_of, publish, result_record},
-    settle::{Settled, Unsettled, settle},
+    settle::{Dead, Decided, Unsettled, settle},
 };
 
 /// How many coupons of a batch are settled at once. Each has one call of the store under way.
@@ -44,12 +46,6 @@ pub struct Worker<S, L> {
     holders: Holders,
 }
 
-/// One settled coupon.
-struct Coupon<'b> {
-    coupon_id: &'b CouponId,
-    settled: Settled<'b>,
-}
-
 /// What is left of a batch, for the log line.
 #[derive(Default)]
 struct Left {
@@ -71,69 +67,78 @@ impl<S: Store, L: Log> Worker<S, L> {
     /// Something could not be decided or published before the deadline: nothing is lost, the batch has to come again.
     pub async fn handle(&self, event: KafkaEvent, deadline: Deadline) -> Result<(), Unfinished> {
         let batch = Batch::of(event);
-        let store = Retrying::new(&self.store, &self.tokens, deadline);
-        let mut left = Left::default();
-        let mut settled = Vec::with_capacity(batch.coupons.len());
-        // Collected first: a closure inside the stream would make this future not Send.
-        let parts: Vec<_> = batch.coupons.iter().map(|coupon| self.settle_one(&store, coupon)).collect();
-        let mut settling = stream::iter(parts).buffer_unordered(COUPONS_IN_FLIGHT_MAX);
-        while let Some((coupon, result)) = settling.next().await {
-            match result {
-                Ok(done) => settled.push(Coupon { coupon_id: &coupon.coupon_id, settled: done }),
-                Err(reason) => left.add(coupon, &reason),
-            }
-        }
-        self.publish_results(&settled, deadline).await?;
+        // As long as the batch, at most. Results of what is decided are published while the rest is settled, and even
+        // when another coupon is left: nobody waits for a neighbour.
+        let (told, results) = mpsc::unbounded_channel::<Result<Record, LogError>>();
+        let (settled, published) =
+            join(self.settle_all(&batch, told, deadline), self.publish_results(results, deadline)).await;
+        let (dead, left) = settled;
+        published?;
         // Dead letters are written last, when nothing else can fail any more: a coupon may be created between two
         // deliveries, and then the record's decision counts.
         left.or_finished()?;
-        self.publish_dead_letters(&batch, &settled, deadline).await
+        self.publish_dead_letters(&batch, dead, deadline).await
+    }
+
+    async fn settle_all<'b>(
+        &self,
+        batch: &'b Batch,
+        results: mpsc::UnboundedSender<Result<Record, LogError>>,
+        deadline: Deadline,
+    ) -> (Dead<'b>, Left) {
+        let store = Retrying::new(&self.store, &self.tokens, deadline);
+        let (mut dead, mut left) = (Vec::new(), Left::default());
+        // Collected first: a closure inside the stream would make this future not Send.
+        let parts: Vec<_> = batch.coupons.iter().map(|coupon| self.settle_one(&store, coupon, &results)).collect();
+        let mut settling = stream::iter(parts).buffer_unordered(COUPONS_IN_FLIGHT_MAX);
+        while let Some((coupon, result)) = settling.next().await {
+            match result {
+                Ok(no_requests) => dead.extend(no_requests),
+                Err(reason) => left.add(coupon, &reason),
+            }
+        }
+        (dead, left)
     }
 
     async fn settle_one<'b>(
         &self,
         store: &Retrying<'_, S>,
         coupon: &'b CouponBatch,
-    ) -> (&'b CouponBatch, Result<Settled<'b>, Unsettled>) {
-        (coupon, settle(store, &self.holders, coupon).await)
+        results: &mpsc::UnboundedSender<Result<Record, LogError>>,
+    ) -> (&'b CouponBatch, Result<Dead<'b>, Unsettled>) {
+        // Nobody takes them any more once a result could not be published: the batch comes again.
+        let tell = |decided: Decided<'_>| drop(results.send(result_record(&self.results, &decided)));
+        (coupon, settle(store, &self.holders, coupon, tell).await)
     }
 
-    /// Results of what is decided are published even when another coupon is left: nobody waits for a neighbour.
-    async fn publish_results(&self, settled: &[Coupon<'_>], deadline: Deadline) -> Result<(), Unfinished> {
-        let record_of = |coupon: &Coupon<'_>, one: &(&Request, Ticket, Outcome)| {
-            result_record(&self.results, coupon.coupon_id, one)
-        };
-        let records: Result<Vec<Record>, LogError> = settled
-            .iter()
-            .flat_map(|coupon| coupon.settled.outcomes.iter().map(move |one| (coupon, one)))
-            .map(|(coupon, one)| record_of(coupon, one))
-            .collect();
-        let count = records.as_ref().map_or(0, Vec::len);
-        let published = match records {
-            Ok(records) => publish(&self.log, records, deadline).await,
-            Err(error) => Err(error),
-        };
-        published.map_err(|error| Unfinished(format!("{count} results decided, not all published: {error}")))
+    async fn publish_results(
+        &self,
+        mut results: mpsc::UnboundedReceiver<Result<Record, LogError>>,
+        deadline: Deadline,
+    ) -> Result<(), Unfinished> {
+        let records = stream::poll_fn(move |context| results.poll_recv(context));
+        let published = publish(&self.log, records, deadline).await;
+        published.map_err(|error| Unfinished(format!("not all results of what is decided are published: {error}")))
     }
 
     async fn publish_dead_letters(
         &self,
         batch: &Batch,
-        settled: &[Coupon<'_>],
+        misplaced: Dead<'_>,
         deadline: Deadline,
     ) -> Result<(), Unfinished> {
-        let misplaced = settled.iter().flat_map(|coupon| &coupon.settled.dead);
-        let records: Vec<Record> = batch
+        let records: Vec<Result<Record, LogError>> = batch
             .dead
             .iter()
             .map(|dead| dead_letter_of(&self.dead_letters, dead))
-            .chain(misplaced.map(|(request, reason)| self.dead_letter(request, *reason)))
+            .chain(misplaced.into_iter().map(|(request, reason)| self.dead_letter(request, reason)))
+            .map(Ok)
             .collect();
         let count = records.len();
         if count > 0 {
             tracing::warn!(count, "records that are no request go to the dead-letter topic");
         }
-        let published = publish(&self.log, records, deadline).await;
+        let published = publish(&self.log, stream::iter(records), deadline).await;
         published.map_err(|error| Unfinished(format!("{count} dead letters, not all published: {error}")))
     }
 

@@ -155,7 +155,8 @@ mod tests {
         world.deliver(&batch).await.unwrap();
         assert_eq!(
             world.results_of_this_worker(),
-            ["ann 3-0 ISSUED 1", "bob 3-1 ISSUED 2", "cho 3-2 REJECTED SOLD_OUT"]
+            ["bob 3-1 ISSUED 2", "cho 3-2 REJECTED SOLD_OUT", "ann 3-0 ISSUED 1"],
+            "what somebody else decided is derived last"
         );
         assert_eq!(world.items().len(), 2);
     }
@@ -197,7 +198,7 @@ mod tests {
         let batch = world.requests("spring", &["ann"]);
         world.break_log();
         let unfinished = world.deliver(&batch).await.unwrap_err().to_string();
-        assert!(unfinished.contains("1 results decided, not all published"), "{unfinished}");
+        assert!(unfinished.contains("not all results of what is decided are published"), "{unfinished}");
         world.heal();
         world.deliver(&batch).await.unwrap();
         assert_eq!(world.results(), ["ann 3-0 ISSUED 1"]);

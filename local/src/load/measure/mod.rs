@@ -4,9 +4,10 @@
 //! Compares with nothing but the parts themselves; other systems are `bench`'s.
 
 mod door;
-mod memory;
+mod processes;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -86,10 +87,12 @@ pub(super) const AT_MOST: &str = "at most";
 #[derive(Debug, Serialize)]
 struct Measures {
     ratios: Vec<Measure>,
+    /// CPU time of one accepted and decided request, by process; `local` is gateway, Lambda host, mapping and who asks.
+    cpu_ms: BTreeMap<String, f64>,
     /// From the moment a request was due to its result in the log.
     decision_ms: Latencies,
     decision_rate: u32,
-    memory: Vec<memory::Process>,
+    memory: Vec<processes::Process>,
 }
 
 /// Measures, prints on stdout.
@@ -122,15 +125,15 @@ async fn measure(options: &MeasureOptions) -> anyhow::Result<Measures> {
     let bare = Sandbox::start(&up, &empty).await?;
     eprintln!("Measuring the door …");
     let door = door::Door { ours: &ours, bare: Api::new(&bare.addresses().api)?, people: &people, options };
-    let mut ratios = door.measure().await?;
+    let (mut ratios, cpu_ms) = door.measure().await?;
     bare.stop().await?;
     eprintln!("Measuring the worker …");
     ratios.push(worker::measure(&ours, options).await?);
     eprintln!("Measuring the time to decision at {DECISION_RATE} requests a second …");
     let decision_ms = decision(&ours, people).await?;
-    let memory = memory::of_children(std::process::id())?;
+    let memory = processes::of_children(std::process::id())?;
     ours.stop().await?;
-    Ok(Measures { ratios, decision_ms, decision_rate: DECISION_RATE, memory })
+    Ok(Measures { ratios, cpu_ms, decision_ms, decision_rate: DECISION_RATE, memory })
 }
 
 async fn decision(sandbox: &Sandbox, mut people: Vec<Person>) -> anyhow::Result<Latencies> {
@@ -152,11 +155,15 @@ fn page(measures: &Measures) -> String {
             "{name}\n    {ratio:.2}, {goal} {bound}: {verdict} ({ours:.1} against {bare:.1} {unit})\n"
         ));
     }
+    page.push_str("CPU time of one accepted and decided request\n");
+    for (name, ms) in &measures.cpu_ms {
+        page.push_str(&format!("    {name:<18} {ms:>7.2} ms\n"));
+    }
     let decision = super::shown::percentiles(&measures.decision_ms);
     page.push_str(&format!("time to decision at {}/s\n    {decision}\n", measures.decision_rate));
     page.push_str("memory\n");
     for process in &measures.memory {
-        let memory::Process { name, pid, pss_mb, rss_mb } = process;
+        let processes::Process { name, pid, pss_mb, rss_mb, cpu_ms: _ } = process;
         page.push_str(&format!("    {name:<18} {pss_mb:>7.1} MB PSS {rss_mb:>7.1} MB RSS (pid {pid})\n"));
     }
     page
