@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use coupon::{Chunk, CouponId, Entry, Head, IssuedCoupon, Offset, Timestamp, UserId, decide};
-use coupon_store::{Commit, Consistency, Creation, Page, Store, StoreError, Token, Tokens};
+use coupon::{Entry, Head, Offset, Timestamp, UserId, decide};
+use coupon_store::{Commit, Store, StoreError, Tokens};
 use issue_api::{Answer, App, Call, Clock, Settings};
 use kafka::Record;
 use serde_json::{Map, Value, json};
-use simulation::{MemoryLog, MemoryStore};
+use simulation::{MemoryLog, MemoryStore, RuledStore, StoreCall, StoreRule, Verdict};
 
 const TOPIC: &str = "requests";
 const START_MS: i64 = 1_795_143_600_000;
@@ -69,55 +69,27 @@ impl Built {
     }
 }
 
-/// A store that counts its reads and can be taken away.
+/// Counts the reads of a store that can be taken away.
 #[derive(Clone, Default)]
-struct WatchedStore {
-    inner: MemoryStore,
+struct Watch {
     reads: Arc<AtomicUsize>,
     broken: Arc<AtomicBool>,
 }
 
-impl WatchedStore {
-    async fn read<T>(&self, done: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        if self.broken.load(Ordering::Relaxed) {
-            return Err(StoreError::Unknown("taken away".into()));
+impl StoreRule for Watch {
+    async fn judge(&self, call: StoreCall<'_>) -> Verdict<StoreError> {
+        if matches!(call, StoreCall::Create(_) | StoreCall::Commit(..)) {
+            return Verdict::Pass;
         }
-        done.await
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        match self.broken.load(Ordering::Relaxed) {
+            true => Verdict::Fail(StoreError::Unknown("taken away".into())),
+            false => Verdict::Pass,
+        }
     }
 }
 
-#[deny(clippy::missing_trait_methods)]
-impl Store for WatchedStore {
-    async fn create(&self, head: &Head) -> Result<Creation, StoreError> {
-        self.inner.create(head).await
-    }
-
-    async fn head(&self, id: &CouponId, consistency: Consistency) -> Result<Option<Head>, StoreError> {
-        self.read(self.inner.head(id, consistency)).await
-    }
-
-    async fn issued(
-        &self,
-        user: &UserId,
-        id: &CouponId,
-        consistency: Consistency,
-    ) -> Result<Option<IssuedCoupon>, StoreError> {
-        self.read(self.inner.issued(user, id, consistency)).await
-    }
-
-    async fn issued_among(&self, id: &CouponId, users: &[UserId]) -> Result<Vec<IssuedCoupon>, StoreError> {
-        self.read(self.inner.issued_among(id, users)).await
-    }
-
-    async fn coupons_of(&self, user: &UserId, after: Option<&CouponId>, limit: usize) -> Result<Page, StoreError> {
-        self.read(self.inner.coupons_of(user, after, limit)).await
-    }
-
-    async fn commit(&self, chunk: &Chunk, token: &Token) -> Result<Commit, StoreError> {
-        self.inner.commit(chunk, token).await
-    }
-}
+type WatchedStore = RuledStore<MemoryStore, Watch>;
 
 pub(crate) struct World {
     app: App<WatchedStore, SwappedLog>,
@@ -154,7 +126,8 @@ impl World {
         let clock_ms = Arc::new(AtomicI64::new(START_MS));
         let ticking = Arc::clone(&clock_ms);
         let clock = Clock::new(move || Timestamp::from_millis_clamped(ticking.load(Ordering::Relaxed)));
-        let (store, log) = (WatchedStore::default(), SwappedLog::default());
+        let store = WatchedStore { inner: MemoryStore::new(), rule: Watch::default() };
+        let log = SwappedLog::default();
         log.get().create_topic(TOPIC, 10);
         let settings = Settings { request_topic: TOPIC.into(), head_age_max: Duration::from_millis(250) };
         Self { app: App::new(store.clone(), log.clone(), clock, settings), store, log, clock_ms }
@@ -223,7 +196,7 @@ impl World {
     }
 
     pub(crate) fn reads(&self) -> usize {
-        self.store.reads.load(Ordering::Relaxed)
+        self.store.rule.reads.load(Ordering::Relaxed)
     }
 
     pub(crate) fn requests(&self, id: &str) -> Vec<Record> {
@@ -242,6 +215,6 @@ impl World {
     }
 
     pub(crate) fn break_store(&self) {
-        self.store.broken.store(true, Ordering::Relaxed);
+        self.store.rule.broken.store(true, Ordering::Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! Faults as decorators of the two ports. Nothing happens until a fault is set.
+//! Faults as rules for the decorators of `simulation`. Nothing happens until a fault is set.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -10,11 +10,11 @@ use std::{
     },
 };
 
-use coupon::{Chunk, CouponId, Head, IssuedCoupon, UserId};
-use coupon_store::{Commit, Consistency, Creation, Page, Store, StoreError, Token};
-use kafka::{Delivery, Log, LogError, Record};
+use coupon::CouponId;
+use coupon_store::StoreError;
+use kafka::LogError;
 use kafka_event::KafkaRecord;
-use simulation::{MemoryLog, MemoryStore};
+use simulation::{LogCall, LogRule, MemoryLog, MemoryStore, RuledLog, RuledStore, StoreCall, StoreRule, Verdict};
 
 /// What happens to one call.
 #[derive(Clone)]
@@ -29,19 +29,21 @@ pub(crate) enum Fault {
 
 type Overtake = dyn Fn(Vec<KafkaRecord>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
-/// A store with faults, and a count of its calls.
+pub(crate) type FaultyStore = RuledStore<MemoryStore, Faults>;
+pub(crate) type FaultyLog = RuledLog<MemoryLog, Broken>;
+
+/// Faults of a store by the name of the call that meets them, and a count of its calls.
 #[derive(Clone)]
-pub(crate) struct FaultyStore {
-    inner: MemoryStore,
+pub(crate) struct Faults {
     faults: Arc<Mutex<BTreeMap<&'static str, VecDeque<Fault>>>>,
     broken: Arc<Mutex<Option<(CouponId, StoreError)>>>,
     calls: Arc<Mutex<BTreeMap<&'static str, usize>>>,
     overtake: Arc<Overtake>,
 }
 
-impl FaultyStore {
-    pub(crate) fn new(inner: MemoryStore, overtake: Arc<Overtake>) -> Self {
-        Self { inner, faults: Arc::default(), broken: Arc::default(), calls: Arc::default(), overtake }
+impl Faults {
+    pub(crate) fn new(overtake: Arc<Overtake>) -> Self {
+        Self { faults: Arc::default(), broken: Arc::default(), calls: Arc::default(), overtake }
     }
 
     pub(crate) fn fault(&self, call: &'static str, fault: Fault) {
@@ -56,83 +58,52 @@ impl FaultyStore {
     pub(crate) fn calls(&self, call: &str) -> usize {
         self.calls.lock().unwrap().get(call).copied().unwrap_or_default()
     }
-
-    async fn meet<T>(
-        &self,
-        call: &'static str,
-        done: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        *self.calls.lock().unwrap().entry(call).or_default() += 1;
-        let fault = self.faults.lock().unwrap().get_mut(call).and_then(VecDeque::pop_front);
-        match fault {
-            None => done.await,
-            Some(Fault::Fail(error)) => Err(error),
-            Some(Fault::LoseAnswer) => {
-                done.await?;
-                Err(StoreError::Unknown("the answer was lost".into()))
-            }
-            Some(Fault::OvertakenBy(records)) => {
-                (self.overtake)(records).await;
-                done.await
-            }
-        }
-    }
 }
 
-#[deny(clippy::missing_trait_methods)]
-impl Store for FaultyStore {
-    async fn create(&self, head: &Head) -> Result<Creation, StoreError> {
-        self.meet("create", self.inner.create(head)).await
-    }
-
-    async fn head(&self, id: &CouponId, consistency: Consistency) -> Result<Option<Head>, StoreError> {
-        self.meet("head", self.inner.head(id, consistency)).await
-    }
-
-    async fn issued(
-        &self,
-        user: &UserId,
-        id: &CouponId,
-        consistency: Consistency,
-    ) -> Result<Option<IssuedCoupon>, StoreError> {
-        self.meet("issued", self.inner.issued(user, id, consistency)).await
-    }
-
-    async fn issued_among(&self, id: &CouponId, users: &[UserId]) -> Result<Vec<IssuedCoupon>, StoreError> {
-        self.meet("issued_among", self.inner.issued_among(id, users)).await
-    }
-
-    async fn coupons_of(&self, user: &UserId, after: Option<&CouponId>, limit: usize) -> Result<Page, StoreError> {
-        self.meet("coupons_of", self.inner.coupons_of(user, after, limit)).await
-    }
-
-    async fn commit(&self, chunk: &Chunk, token: &Token) -> Result<Commit, StoreError> {
-        if let Some((id, error)) = self.broken.lock().unwrap().as_ref()
+impl StoreRule for Faults {
+    async fn judge(&self, call: StoreCall<'_>) -> Verdict<StoreError> {
+        if let (StoreCall::Commit(chunk, _token), Some((id, error))) = (call, self.broken.lock().unwrap().as_ref())
             && *id == chunk.head.coupon_id
         {
-            return Err(error.clone());
+            return Verdict::Fail(error.clone());
         }
-        self.meet("commit", self.inner.commit(chunk, token)).await
+        let name = match call {
+            StoreCall::Create(_) => "create",
+            StoreCall::Head(_) => "head",
+            StoreCall::Issued(..) => "issued",
+            StoreCall::IssuedAmong(..) => "issued_among",
+            StoreCall::CouponsOf(_) => "coupons_of",
+            StoreCall::Commit(..) => "commit",
+        };
+        *self.calls.lock().unwrap().entry(name).or_default() += 1;
+        let fault = self.faults.lock().unwrap().get_mut(name).and_then(VecDeque::pop_front);
+        match fault {
+            None => Verdict::Pass,
+            Some(Fault::Fail(error)) => Verdict::Fail(error),
+            Some(Fault::LoseAnswer) => Verdict::LoseAnswer(StoreError::Unknown("the answer was lost".into())),
+            Some(Fault::OvertakenBy(records)) => {
+                (self.overtake)(records).await;
+                Verdict::Pass
+            }
+        }
     }
 }
 
-/// A log that can be broken.
-#[derive(Clone)]
-pub(crate) struct FaultyLog {
-    pub(crate) inner: MemoryLog,
-    pub(crate) broken: Arc<AtomicBool>,
+/// Whether a log is broken.
+#[derive(Clone, Default)]
+pub(crate) struct Broken(Arc<AtomicBool>);
+
+impl Broken {
+    pub(crate) fn set(&self, broken: bool) {
+        self.0.store(broken, Ordering::Relaxed);
+    }
 }
 
-#[deny(clippy::missing_trait_methods)]
-impl Log for FaultyLog {
-    async fn produce(&self, record: Record) -> Result<Delivery, LogError> {
-        if self.broken.load(Ordering::Relaxed) {
-            return Err(LogError::Unavailable("broken on purpose".into()));
+impl LogRule for Broken {
+    async fn judge(&self, _call: LogCall<'_>) -> Verdict<LogError> {
+        match self.0.load(Ordering::Relaxed) {
+            true => Verdict::Fail(LogError::Unavailable("broken on purpose".into())),
+            false => Verdict::Pass,
         }
-        self.inner.produce(record).await
-    }
-
-    async fn partitions(&self, topic: &str) -> Result<i32, LogError> {
-        self.inner.partitions(topic).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use kafka::Record;
 use kafka_event::{Header, KafkaEvent, KafkaRecord, PartitionRecords, TimestampType};
 use simulation::{MemoryLog, MemoryStore};
 
-use crate::faults::{Fault, FaultyLog, FaultyStore};
+use crate::faults::{Broken, Fault, Faults, FaultyLog, FaultyStore};
 
 const PARTITION: i32 = 3;
 const TIME: Duration = Duration::from_secs(20);
@@ -73,11 +73,12 @@ impl World {
         let inner = MemoryLog::new();
         inner.create_topic("results", 1);
         inner.create_topic("dead", 1);
-        let log = FaultyLog { inner: inner.clone(), broken: Arc::new(AtomicBool::new(false)) };
+        let log = FaultyLog { inner, rule: Broken::default() };
         let (rival_store, rival_log) = (memory.clone(), log.clone());
         // Another invocation with a worker of its own, whose results nobody looks at here.
         let overtake = move |records: Vec<KafkaRecord>| {
-            let store = FaultyStore::new(rival_store.clone(), Arc::new(|_none| Box::pin(async {})));
+            let rule = Faults::new(Arc::new(|_none| Box::pin(async {})));
+            let store = FaultyStore { inner: rival_store.clone(), rule };
             let worker = Worker::new(store, rival_log.clone(), topics(), Tokens::with_seed(2));
             let done = async move {
                 worker.handle(event(&records), Deadline::after(TIME)).await.unwrap();
@@ -85,7 +86,7 @@ impl World {
             let done: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(done);
             done
         };
-        let store = FaultyStore::new(memory.clone(), Arc::new(overtake));
+        let store = FaultyStore { inner: memory.clone(), rule: Faults::new(Arc::new(overtake)) };
         let worker = Worker::new(store.clone(), log.clone(), topics(), Tokens::with_seed(1));
         let worker = Mutex::new(Arc::new(worker));
         Self { memory, store, log, worker, next: Mutex::new((0, 1_000)), earlier: Mutex::new(0) }
@@ -149,24 +150,24 @@ impl World {
     }
 
     pub(crate) fn fault(&self, call: &'static str, fault: Fault) {
-        self.store.fault(call, fault);
+        self.store.rule.fault(call, fault);
     }
 
     pub(crate) fn fail_always(&self, coupon: &str, error: StoreError) {
-        self.store.break_coupon(Some((CouponId::parse(coupon).unwrap(), error)));
+        self.store.rule.break_coupon(Some((CouponId::parse(coupon).unwrap(), error)));
     }
 
     pub(crate) fn break_log(&self) {
-        self.log.broken.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.log.rule.set(true);
     }
 
     pub(crate) fn heal(&self) {
-        self.store.break_coupon(None);
-        self.log.broken.store(false, std::sync::atomic::Ordering::Relaxed);
+        self.store.rule.break_coupon(None);
+        self.log.rule.set(false);
     }
 
     pub(crate) fn store_calls(&self, call: &str) -> usize {
-        self.store.calls(call)
+        self.store.rule.calls(call)
     }
 
     pub(crate) fn head(&self, id: &str) -> Head {
