@@ -38,6 +38,7 @@ defects! {
     EpochForgotten: "the store writes the head without the epoch that the commit adds",
     StaleItems: "the store serves strongly consistent reads of items from a lagging copy",
     ItemBeforeHead: "the store reads the items before the head instead of after it",
+    SeenInPieces: "the store shows the head of a transaction up to 20 ms before its items",
     StaleHeads: "the store serves strongly consistent reads of heads from a lagging copy",
     TokenIgnored: "the store takes a token that it has seen for a new one",
     ResultsFirst: "results are published before their commit",

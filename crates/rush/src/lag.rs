@@ -39,6 +39,12 @@ impl LaggingStore {
         Self { inner, dice, timeline, written: Arc::default() }
     }
 
+    /// Whether an item was written so many milliseconds ago, or less.
+    pub(crate) fn is_younger(&self, user: &UserId, id: &CouponId, age_ms: i64) -> bool {
+        let at = self.with(|written| written.items.get(&(user.clone(), id.clone())).copied());
+        at.is_some_and(|at| self.timeline.elapsed_ms().saturating_sub(at) <= age_ms)
+    }
+
     fn misses(&self, written_ms: Option<i64>) -> bool {
         let age_ms = written_ms.map(|at| self.timeline.elapsed_ms().saturating_sub(at));
         age_ms.is_some_and(|age_ms| age_ms < LAG_MS) && self.dice.chance(MISSES)

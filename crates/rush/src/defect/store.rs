@@ -17,6 +17,9 @@ use crate::{dice::Dice, lag::LaggingStore, trace::Trace};
 /// How often a defect that happens at random does, in a thousand.
 pub(crate) const OFTEN: u64 = 50;
 
+/// How long a transaction may be seen in pieces, ms.
+const PIECES_MS: u64 = 20;
+
 /// What the parts of a planted defect share.
 #[derive(Debug, Clone)]
 pub(crate) struct Planted {
@@ -153,11 +156,18 @@ impl Store for PlantedStore {
             let early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
             return Ok(early.iter().find(|item| item.user_id == *user && item.coupon_id == *id).cloned());
         }
+        if self.planted.is(Defect::SeenInPieces) {
+            let pieces_ms = i64::try_from(self.planted.dice.below(PIECES_MS)).unwrap_or(0);
+            if self.inner.is_younger(user, id, pieces_ms) {
+                return Ok(None);
+            }
+        }
         self.inner.issued(user, id, self.strong(Defect::StaleItems, consistency)).await
     }
 
     async fn issued_among(&self, id: &CouponId, users: &[UserId]) -> Result<Vec<IssuedCoupon>, StoreError> {
-        if !self.planted.is(Defect::StaleItems) && !self.planted.is(Defect::ItemBeforeHead) {
+        let by_one = [Defect::StaleItems, Defect::ItemBeforeHead, Defect::SeenInPieces];
+        if !by_one.into_iter().any(|defect| self.planted.is(defect)) {
             return self.inner.issued_among(id, users).await;
         }
         let mut found = Vec::new();

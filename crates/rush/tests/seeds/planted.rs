@@ -14,7 +14,7 @@ fn breaks(defect: Defect) -> &'static [Invariant] {
         Defect::WriteLost | Defect::TransactionTorn | Defect::HeadOfBatchEnd => &[I8],
         Defect::NoWinnerNoWrite => &[I4, I8],
         Defect::EpochForgotten => &[I8],
-        Defect::StaleItems | Defect::ItemBeforeHead => &[I5],
+        Defect::StaleItems | Defect::ItemBeforeHead | Defect::SeenInPieces => &[I5],
         Defect::ResultsFirst => &[I2, I5],
         Defect::ResultDropped | Defect::HeadersDropped => &[I11],
         Defect::LetterDropped => &[I12],
