@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::audit::{self, AuditOptions};
 use crate::demo::{self, DemoOptions};
@@ -164,14 +165,17 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Command::Exec(options) = &cli.command {
         return Err(process::become_program(options));
     }
+    // https://no-color.org: set to anything but nothing.
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    // What runs until somebody ends it tells what happens; what has something to show tells only what is wrong.
+    let level = match &cli.command {
+        Command::Up(_) | Command::Esm(_) => LevelFilter::INFO,
+        _ => LevelFilter::WARN,
+    };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::builder()
-                .with_default_directive(tracing_subscriber::filter::LevelFilter::INFO.into())
-                .from_env_lossy(),
-        )
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && !no_color)
+        .with_env_filter(tracing_subscriber::EnvFilter::builder().with_default_directive(level.into()).from_env_lossy())
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(dispatch(cli.command));

@@ -15,6 +15,8 @@ use crate::process::{Child, Program, Spawner};
 
 /// A cold start opens one file and one socket; this is for a machine under full load.
 const READY_MAX: Duration = Duration::from_secs(30);
+/// How the line begins that a part prints when it listens.
+const READY: &str = "ready ";
 /// How long a stop may take before it becomes a kill.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// A part that ends by itself is started again this often; then it is a fault of its own.
@@ -156,7 +158,10 @@ async fn started(spawner: &Spawner, program: &Program) -> anyhow::Result<Child> 
     let mut program = program.clone();
     let (name, sink) = (program.name.clone(), output.clone());
     program.lines = Some(Arc::new(move |line| {
-        eprintln!("{name} | {line}");
+        // That it is ready is for us to know; what it says beside that is for everybody.
+        if !line.starts_with(READY) {
+            eprintln!("{name} | {line}");
+        }
         sink.take(line);
     }));
     let child = spawner.spawn(&program).await?;
@@ -184,7 +189,7 @@ impl Default for Output {
 
 impl Output {
     fn take(&self, line: &str) {
-        if line.starts_with("ready ") {
+        if line.starts_with(READY) {
             self.ready.send_replace(true);
         }
         let Ok(mut lines) = self.lines.lock() else { return };

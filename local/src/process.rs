@@ -182,7 +182,12 @@ fn die_with_parent() -> anyhow::Result<()> {
 
 fn stderr_sink(name: &str) -> LineSink {
     let name = name.to_owned();
-    Arc::new(move |line| eprintln!("{name} | {line}"))
+    Arc::new(move |line| {
+        // A function's runtime tells three lines of its end; a sandbox ends all of its functions.
+        if !line.starts_with("[runtime] ") {
+            eprintln!("{name} | {line}");
+        }
+    })
 }
 
 /// A signal to send, and where to say that it was sent: `false` when the child had ended already.

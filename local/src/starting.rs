@@ -39,9 +39,7 @@ const MAPPING_MAX: Duration = Duration::from_secs(90);
 /// a function that cannot start.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
 const ANSWER_POLL: Duration = Duration::from_millis(200);
-/// How often the mapping joins its group until it is given partitions.
-const JOINS_MAX: usize = 5;
-const FETCH_WAIT_MS: &str = "50";
+const FETCH_WAIT_MS: &str = "20";
 
 /// What the start of each part needs to know.
 pub(crate) struct Starting<'a> {
@@ -244,21 +242,12 @@ impl<'a> Starting<'a> {
             // The embedded broker's fetch does not wake on new data: a lone request would wait for the default 500 ms.
             client.insert("fetch.wait.max.ms".to_owned(), FETCH_WAIT_MS.to_owned());
         }
-        for _attempt in 0..JOINS_MAX {
-            let running = kafka_esm::start(&self.settings.mapping, &emulator, client.clone(), &invoke).await?;
-            match tokio::time::timeout(MAPPING_MAX, running.ready()).await {
-                Ok(ready) => ready?,
-                Err(_) => bail!("the mapping is no member of its group after {} s", MAPPING_MAX.as_secs()),
-            }
-            if running.assigned() > 0 || log.part.is_none() {
-                return Ok(running);
-            }
-            // The embedded broker keeps the members of a group through a kill -9 and lets the dead one lead: who joins
-            // beside it gets no partition until it has left again.
-            tracing::info!("the group still has the member of a sandbox that was killed; joining again");
-            running.stop().await?;
+        let running = kafka_esm::start(&self.settings.mapping, &emulator, client, &invoke).await?;
+        match tokio::time::timeout(MAPPING_MAX, running.ready()).await {
+            Ok(ready) => ready?,
+            Err(_) => bail!("the mapping is no member of its group after {} s", MAPPING_MAX.as_secs()),
         }
-        bail!("the mapping joined its group {JOINS_MAX} times and was given no partition")
+        Ok(running)
     }
 
     pub(crate) async fn faults(&self, targets: Targets) -> anyhow::Result<FaultServer> {

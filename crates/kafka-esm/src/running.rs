@@ -124,12 +124,6 @@ impl Running {
         }
     }
 
-    /// How many partitions it serves now; fewer than the topic has where others are members of its group.
-    #[must_use]
-    pub fn assigned(&self) -> usize {
-        self.state.borrow().committed.len()
-    }
-
     /// The numbers at this moment; the lag is asked of the brokers.
     pub async fn metrics(&self) -> Metrics {
         let state = self.state.borrow().clone();

@@ -32,7 +32,9 @@ impl std::fmt::Debug for Producers {
 }
 
 impl Producers {
-    /// Opens the database that the storage has just made, and gives its headers the index that they lack.
+    /// Opens the database that the storage has just made, gives its headers the index that they lack, and forgets who was
+    /// in a group: the storage would keep a member that was killed together with the broker for good, and let it lead,
+    /// so that whoever joins beside it is given no partition. Who is still alive joins again; offsets stay.
     ///
     /// # Errors
     /// It does not open, or refuses the index.
@@ -42,6 +44,7 @@ impl Producers {
         connection.busy_timeout(BUSY_MAX)?;
         let index = "create index if not exists header_of_record on header (topition, offset_id)";
         connection.execute(index, ()).await.context("the headers take no index")?;
+        connection.execute("delete from consumer_group_detail", ()).await.context("the groups keep their members")?;
         Ok(Self { connection, admitted: Arc::default(), gate: Arc::default() })
     }
 

@@ -31,9 +31,10 @@ async fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_env_filter(
-            tracing_subscriber::EnvFilter::builder()
-                .with_default_directive(tracing_subscriber::filter::LevelFilter::WARN.into())
-                .from_env_lossy(),
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                // It warns of every 400, which are answers like any other: a condition that does not hold, a table that
+                // is not there yet.
+                .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new("warn,dynoxide::server=error")),
         )
         .init();
     let mut terminate = signal(SignalKind::terminate())?;

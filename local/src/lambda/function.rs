@@ -106,6 +106,8 @@ impl Function {
             ("AWS_DEFAULT_REGION", REGION.to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
             ("LANG", "en_US.UTF-8".to_owned()),
+            // Their lines end up behind a name, in a pipe or a file: no place for escape codes.
+            ("NO_COLOR", "1".to_owned()),
             ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
             ("TZ", ":UTC".to_owned()),
         ];

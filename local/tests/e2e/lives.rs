@@ -11,10 +11,10 @@ use serde_json::json;
 use crate::sandbox::{Sandbox, local};
 
 /// What ends at all ends long before, however busy the machine.
-const END_MAX: Duration = Duration::from_secs(30);
+pub(crate) const END_MAX: Duration = Duration::from_secs(30);
 
 /// The processes whose parent this is.
-fn children_of(parent: i32) -> BTreeSet<i32> {
+pub(crate) fn children_of(parent: i32) -> BTreeSet<i32> {
     let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| stat(*pid).is_some_and(|(_, found)| found == parent)).collect()
@@ -30,7 +30,7 @@ fn stat(pid: i32) -> Option<(String, i32)> {
 }
 
 /// Waits until none of them runs; a zombie has ended and waits for whoever reaps it.
-async fn until_gone(pids: &BTreeSet<i32>) {
+pub(crate) async fn until_gone(pids: &BTreeSet<i32>) {
     let end = Instant::now() + END_MAX;
     loop {
         let left: Vec<_> = pids.iter().filter(|pid| stat(**pid).is_some_and(|(state, _)| state != "Z")).collect();
@@ -84,7 +84,7 @@ async fn a_sandbox_that_is_told_to_end_leaves_no_child_and_no_data() {
 }
 
 /// The directory that one of these processes was started with.
-fn data_of(children: &BTreeSet<i32>) -> Option<String> {
+pub(crate) fn data_of(children: &BTreeSet<i32>) -> Option<String> {
     children.iter().find_map(|pid| {
         let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
         let mut arguments = line.split('\0');

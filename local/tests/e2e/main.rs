@@ -16,6 +16,8 @@ mod gateway;
 #[cfg(test)]
 mod hosted;
 #[cfg(test)]
+mod interrupted;
+#[cfg(test)]
 mod judged;
 #[cfg(test)]
 mod lambda_host;

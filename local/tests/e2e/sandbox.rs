@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use hyper::{Method, Request};
-use kafka::{Connection, Delivery, Log as _, Producer, ProducerSettings, Record};
+use kafka::{Connection, Delivery, Log as _, Producer, ProducerSettings, ReadRecord, Reader, Record};
 use local::audit::{AuditOptions, Report};
 use local::keys::{Claims, Keys};
 use local::process::{Child, Program, Spawner};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
+use wire_contract::{Answered, Api, Kind, Records};
 
 use crate::hosted::{HttpClient, Response, http_client, send};
 
@@ -120,7 +121,7 @@ impl Sandbox {
         self.keys.sign(user, &Claims { scope: scope.into(), ..Claims::default() }).unwrap()
     }
 
-    /// Any call; the path goes as it is.
+    /// Any call; the path goes as it is. The answer has to be one that the document in `events/` promises.
     pub(crate) async fn call(
         &self,
         method: Method,
@@ -128,11 +129,20 @@ impl Sandbox {
         token: Option<&str>,
         body: impl Into<String>,
     ) -> Response {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.at.api));
+        let mut request = Request::builder().method(&method).uri(format!("{}{path}", self.at.api));
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        send(&self.client, request.body(body.into().into()).unwrap()).await
+        let answer = send(&self.client, request.body(body.into().into()).unwrap()).await;
+        let answered = Answered {
+            method: method.as_str(),
+            path,
+            status: answer.status.as_u16(),
+            headers: answer.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect(),
+            body: &answer.body,
+        };
+        Api::promised().check(&answered).unwrap_or_else(|fault| panic!("{fault}: {answer:?}"));
+        answer
     }
 
     /// `POST /coupons` by somebody who may.
@@ -249,9 +259,21 @@ impl Sandbox {
         assert_eq!(answer.status, 202, "{answer:?}");
     }
 
-    /// The audit's verdict on everything in this sandbox.
+    /// The audit's verdict on everything in this sandbox, every record of which has to be as the documents in `events/`
+    /// promise. Requests are not looked at: tests write what is none past the API.
     pub(crate) async fn audit(&self) -> Report {
-        local::audit::command::audit(&self.audit_options()).await.unwrap()
+        let report = local::audit::command::audit(&self.audit_options()).await.unwrap();
+        let reader = Reader::new(&Connection::plaintext(&self.at.kafka)).unwrap();
+        for (topic, kind) in [("coupon-issue-result", Kind::Result), ("coupon-issue-dlq", Kind::DeadLetter)] {
+            let spans = reader.spans(topic).await.unwrap();
+            let judge = |record: ReadRecord| {
+                let (key, value) = (record.key.as_deref(), record.value.as_deref());
+                let judged = Records::promised().check(kind, key, value, &record.headers);
+                judged.unwrap_or_else(|fault| panic!("{fault}: {record:?}"));
+            };
+            reader.read(topic, &spans, judge).await.unwrap();
+        }
+        report
     }
 
     /// Where the audit finds this sandbox.
