@@ -80,6 +80,8 @@ async fn rush(world: &Rc<World>) -> Rush {
     }
     pause(&world.dice, world.plan.rush_ms).await;
     drain(world).await;
+    // Before the last redelivery, which would publish again what was never published.
+    world.audit(&world.as_audited());
     redeliver_everything(world).await;
     world.ask_for_every_ticket().await;
     let (violations, decided) = world.judge();

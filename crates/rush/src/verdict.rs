@@ -83,8 +83,15 @@ impl World {
     /// Judges everything; gives what is broken, and how many requests were decided.
     pub(crate) fn judge(&self) -> (Vec<Violation>, usize) {
         let world = self.as_audited();
-        let report = audit::replay(&world);
-        let outstanding = Outstanding::of(&world);
+        let decided = self.audit(&world);
+        self.judge_answers(&world);
+        (self.violations.take(), decided)
+    }
+
+    /// The audit of the world as it is now; gives how many requests were decided.
+    pub(crate) fn audit(&self, world: &audit::World) -> usize {
+        let report = audit::replay(world);
+        let outstanding = Outstanding::of(world);
         for (invariant, finding) in &report.invariants {
             for offence in &finding.offending {
                 self.violate(*invariant, format!("{}: {}", offence.place, offence.what));
@@ -93,11 +100,10 @@ impl World {
         if !outstanding.is_nothing() {
             self.violate(Invariant::I4, format!("the log is drained, and still: {outstanding:?}"));
         }
-        self.judge_answers(&world);
-        (self.violations.take(), report.looked.requests)
+        report.looked.requests
     }
 
-    fn as_audited(&self) -> audit::World {
+    pub(crate) fn as_audited(&self) -> audit::World {
         let end = |partition: i32| {
             let end = self.topics.end(&self.names.requests, partition);
             (partition, Ends { judged: end, latest: end })

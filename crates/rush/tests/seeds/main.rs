@@ -12,7 +12,7 @@ mod tests {
     use rush::{Rush, run};
 
     /// How many seeds a run of the tests takes.
-    const SEEDS: u64 = 4_000;
+    const SEEDS: u64 = 3_000;
 
     /// What has to happen somewhere in so many seeds. A simulation in which it does not shows nothing about it.
     const HAPPENS: [&str; 56] = [
@@ -74,10 +74,15 @@ mod tests {
         "unheard",
     ];
 
-    /// Seeds that broke something once, and what. They mean what they mean as long as nobody draws otherwise.
-    const REGRESSIONS: [(u64, &str); 2] = [
-        (157, "the last redelivery decided a request from before its coupon's creation, as it should"),
-        (2_270, "a frozen call created its coupon when all was drained"),
+    /// Seeds that stay whatever `SEEDS` is: each was the first to find what is written beside it, when it was put into the
+    /// functions by hand. They mean what they mean as long as nobody draws otherwise.
+    const KEPT: [(u64, &str); 6] = [
+        (1, "outcomes told before their commit"),
+        (2, "winners remembered as holders before their commit"),
+        (10, "heads cached for minutes"),
+        (17, "dead letters written while a coupon of the batch was left undecided"),
+        (74, "the epochs of before kept when a head is loaded again"),
+        (157, "a request from before its coupon's creation, handed over again behind it"),
     ];
 
     #[track_caller]
@@ -110,8 +115,8 @@ mod tests {
     }
 
     #[test]
-    fn seeds_that_broke_something_end_right() {
-        for (seed, what) in REGRESSIONS {
+    fn seeds_that_found_something_end_right() {
+        for (seed, what) in KEPT {
             println!("{seed}: {what}");
             ends_right(seed);
         }
