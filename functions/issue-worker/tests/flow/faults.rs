@@ -15,6 +15,7 @@ use coupon_store::StoreError;
 use kafka::LogError;
 use kafka_event::KafkaRecord;
 use simulation::{LogCall, LogRule, MemoryLog, MemoryStore, RuledLog, RuledStore, StoreCall, StoreRule, Verdict};
+use wire_contract::{Kind, Records};
 
 /// What happens to one call.
 #[derive(Clone)]
@@ -72,6 +73,7 @@ impl StoreRule for Faults {
             StoreCall::Head(_) => "head",
             StoreCall::Issued(..) => "issued",
             StoreCall::IssuedAmong(..) => "issued_among",
+            StoreCall::Snapshot(..) => "snapshot",
             StoreCall::CouponsOf(_) => "coupons_of",
             StoreCall::Commit(..) => "commit",
         };
@@ -100,7 +102,13 @@ impl Broken {
 }
 
 impl LogRule for Broken {
-    async fn judge(&self, _call: LogCall<'_>) -> Verdict<LogError> {
+    /// Sees every record that the worker writes, so it holds them to the documents in `events/` as well.
+    async fn judge(&self, call: LogCall<'_>) -> Verdict<LogError> {
+        if let LogCall::Produce(record) = call {
+            let kind = if record.topic == "dead" { Kind::DeadLetter } else { Kind::Result };
+            let (key, value) = (record.key.as_deref(), record.value.as_deref());
+            Records::promised().check(kind, key, value, &record.headers).unwrap_or_else(|fault| panic!("{fault}"));
+        }
         match self.0.load(Ordering::Relaxed) {
             true => Verdict::Fail(LogError::Unavailable("broken on purpose".into())),
             false => Verdict::Pass,

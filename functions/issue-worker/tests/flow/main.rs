@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod units;
+#[cfg(test)]
 mod world;
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub(crate) struct World {
     earlier: Mutex<usize>,
 }
 
-fn topics() -> Topics {
+pub(crate) fn topics() -> Topics {
     Topics { results: "results".into(), dead_letters: "dead".into() }
 }
 
@@ -105,6 +105,11 @@ impl World {
         };
         let head = Head::new(coupon, log.into(), Partition::new(partition).unwrap());
         self.memory.create(&head).await.unwrap();
+    }
+
+    /// The tables, shared.
+    pub(crate) fn memory(&self) -> MemoryStore {
+        self.memory.clone()
     }
 
     pub(crate) fn set_clock(&self, clock_ms: i64) {
@@ -220,7 +225,7 @@ impl World {
     }
 }
 
-fn event(records: &[KafkaRecord]) -> KafkaEvent {
+pub(crate) fn event(records: &[KafkaRecord]) -> KafkaEvent {
     let key = format!("requests-{PARTITION}");
     let records = records.iter().cloned().map(Ok).collect();
     KafkaEvent { partitions: vec![PartitionRecords { key, records }], ..KafkaEvent::default() }
