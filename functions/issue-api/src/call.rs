@@ -56,9 +56,9 @@ impl Call {
         &self.request_context.http.method
     }
 
-    /// The path's segments: `/coupons/a` is `["coupons", "a"]`.
+    /// The path's segments: `/coupons/a` is `["coupons", "a"]`, and `//coupons` is another path than `/coupons`.
     pub(crate) fn segments(&self) -> Vec<&str> {
-        self.raw_path.trim_start_matches('/').split('/').collect()
+        self.raw_path.strip_prefix('/').unwrap_or(&self.raw_path).split('/').collect()
     }
 
     /// The first value of a query parameter, decoded.
