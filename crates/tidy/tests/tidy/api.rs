@@ -4,11 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use wire_contract::yaml;
 
-use crate::{
-    tree::{Source, report, shouted},
-    yaml,
-};
+use crate::tree::{Source, report, shouted};
 
 const PROBLEMS: &str = "functions/issue-api/src/problem.rs";
 /// The API as a file.

@@ -6,11 +6,9 @@ use std::{
 };
 
 use serde_json::Value;
+use wire_contract::yaml;
 
-use crate::{
-    tree::{Source, report, root, shouted},
-    yaml,
-};
+use crate::tree::{Source, report, root, shouted};
 
 /// The variables that the Kafka crate reads for a function.
 const KAFKA: &str = "crates/kafka/src/config.rs";

@@ -15,5 +15,3 @@ mod samples;
 mod sources;
 #[cfg(test)]
 mod tree;
-#[cfg(test)]
-mod yaml;

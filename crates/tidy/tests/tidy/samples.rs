@@ -6,11 +6,11 @@ use coupon::{IssueResult, RequestRecord};
 use jsonschema::Validator;
 use kafka_event::KafkaEvent;
 use serde_json::{Value, json};
+use wire_contract::yaml;
 
 use crate::{
     api::{OPENAPI, openapi},
     tree::{Source, report, sources},
-    yaml,
 };
 
 const ASYNCAPI: &str = "events/asyncapi.yaml";

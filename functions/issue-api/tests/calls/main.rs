@@ -1,10 +1,13 @@
 //! Every call of the API over the two ports in memory: answers, limits, headers and the order of refusals.
 
 #[cfg(test)]
+mod promised;
+#[cfg(test)]
 mod world;
 
 #[cfg(test)]
 mod tests {
+    use coupon_store::StoreError;
     use serde_json::{Value, json};
 
     use crate::world::{World, at, call};
@@ -68,7 +71,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn paths_and_methods_that_are_none_are_told_apart() {
         let world = World::new();
-        for path in ["/", "/coupon", "/coupons/", "/coupons/a/issues/", "/coupons/a/b", "/me", "/me/coupons/x", "//"] {
+        for path in [
+            "/",
+            "/coupon",
+            "/coupons/",
+            "/coupons/a/issues/",
+            "/coupons/a/b",
+            "/me",
+            "/me/coupons/x",
+            "//",
+            "//coupons",
+        ] {
             world.expect(call("GET", path), 404, "NOT_FOUND").await;
         }
         for (method, path, allow) in [
@@ -228,7 +241,7 @@ mod tests {
         let create = call("POST", "/coupons").scope("coupons:write");
         let body = json!({"couponId": "late", "name": "n", "total": 1}).to_string();
         world.expect(create.body(&body), 503, "QUEUE_UNAVAILABLE").await;
-        world.break_store();
+        world.break_store(StoreError::Unknown("taken away".into()));
         for (method, path) in [("POST", "/coupons/other/issues"), ("GET", "/coupons/other"), ("GET", "/me/coupons")] {
             let answer = world.expect(call(method, path), 503, "STORE_UNAVAILABLE").await;
             assert_eq!(answer.header("retry-after"), Some("1"));

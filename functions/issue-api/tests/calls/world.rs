@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -15,6 +15,7 @@ use issue_api::{Answer, App, Call, Clock, Settings};
 use kafka::Record;
 use serde_json::{Map, Value, json};
 use simulation::{MemoryLog, MemoryStore, RuledStore, StoreCall, StoreRule, Verdict};
+use wire_contract::{Answered, Api, Kind, Records};
 
 const TOPIC: &str = "requests";
 const START_MS: i64 = 1_795_143_600_000;
@@ -73,19 +74,15 @@ impl Built {
 #[derive(Clone, Default)]
 struct Watch {
     reads: Arc<AtomicUsize>,
-    broken: Arc<AtomicBool>,
+    broken: Arc<std::sync::Mutex<Option<StoreError>>>,
 }
 
 impl StoreRule for Watch {
     async fn judge(&self, call: StoreCall<'_>) -> Verdict<StoreError> {
-        if matches!(call, StoreCall::Create(_) | StoreCall::Commit(..)) {
-            return Verdict::Pass;
+        if !matches!(call, StoreCall::Create(_) | StoreCall::Commit(..)) {
+            self.reads.fetch_add(1, Ordering::Relaxed);
         }
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        match self.broken.load(Ordering::Relaxed) {
-            true => Verdict::Fail(StoreError::Unknown("taken away".into())),
-            false => Verdict::Pass,
-        }
+        self.broken.lock().unwrap().clone().map_or(Verdict::Pass, Verdict::Fail)
     }
 }
 
@@ -112,6 +109,9 @@ impl SwappedLog {
 impl kafka::Log for SwappedLog {
     async fn produce(&self, record: Record) -> Result<kafka::Delivery, kafka::LogError> {
         let log = self.get();
+        let judged =
+            Records::promised().check(Kind::Request, record.key.as_deref(), record.value.as_deref(), &record.headers);
+        judged.unwrap_or_else(|fault| panic!("{fault}"));
         log.produce(record).await
     }
 
@@ -137,9 +137,26 @@ impl World {
         self.clock_ms.fetch_add(millis, Ordering::Relaxed);
     }
 
+    /// The answer, which has to be one that the document in `events/` promises.
     pub(crate) async fn ask(&self, built: Built) -> Answer {
+        self.named(built).await.1
+    }
+
+    /// The same, and which of the promised answers it is.
+    pub(crate) async fn named(&self, built: Built) -> (String, Answer) {
+        let text = |pointer: &str| built.0.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
+        let (method, path) = (text("/requestContext/http/method"), text("/rawPath"));
         let call: Call = serde_json::from_value(built.0).unwrap();
-        self.app.handle(&call).await
+        let answer = self.app.handle(&call).await;
+        let answered = Answered {
+            method: &method,
+            path: &path,
+            status: answer.status(),
+            headers: answer.headers().collect(),
+            body: answer.body().as_bytes(),
+        };
+        let name = Api::promised().check(&answered).unwrap_or_else(|fault| panic!("{fault}"));
+        (name, answer)
     }
 
     pub(crate) async fn expect(&self, built: Built, status: u16, code: &str) -> Answer {
@@ -214,7 +231,8 @@ impl World {
         *self.log.0.lock().unwrap() = MemoryLog::new();
     }
 
-    pub(crate) fn break_store(&self) {
-        self.store.rule.broken.store(true, Ordering::Relaxed);
+    /// Every call of the store fails with this from now on.
+    pub(crate) fn break_store(&self, error: StoreError) {
+        *self.store.rule.broken.lock().unwrap() = Some(error);
     }
 }
