@@ -4,14 +4,11 @@
 use std::time::Instant;
 
 use anyhow::bail;
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use coupon::{
-    Chunk, CouponId, CouponName, Head, IssuedCoupon, NewCoupon, Offset, Partition, Rank, Ticket, Timestamp, Total,
-    UserId, WINNERS_MAX, Window,
-};
-use coupon_dynamodb::{DynamoStore, Tables};
-use coupon_store::{Commit, Creation, Store, Tokens};
+use coupon::Timestamp;
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
@@ -26,6 +23,8 @@ use crate::settings::Settings;
 /// Records of one invocation, and how many in a turn.
 const BATCH: i64 = 1000;
 const BATCHES: i64 = 5;
+/// Actions of a bare transaction: DynamoDB's limit.
+const ACTIONS_MAX: u16 = 100;
 
 pub(super) async fn measure(sandbox: &Sandbox, options: &MeasureOptions) -> anyhow::Result<Measure> {
     let mut turns = Vec::new();
@@ -81,55 +80,31 @@ fn event(settings: &Settings, coupon: &str, first: i64) -> serde_json::Value {
     })
 }
 
-/// The same number of coupons in full transactions, one after the other, with nothing decided and nothing published.
+/// As many items in transactions of 100, one after the other, with nothing decided, checked or published.
 async fn transactions(sandbox: &Sandbox) -> anyhow::Result<f64> {
-    let settings = Settings::default();
-    let tables =
-        Tables { coupons: settings.tables.coupons.clone(), user_coupons: settings.tables.user_coupons.clone() };
-    let store = DynamoStore::new(dynamodb::client(&sandbox.addresses().dynamodb).await, tables);
-    let new = NewCoupon {
-        coupon_id: CouponId::parse(&fresh_id("bare"))?,
-        name: CouponName::parse("Bare")?,
-        total: Total::new(u64::try_from(BATCH * BATCHES)?)?,
-        window: Window::default(),
-    };
-    let mut head = Head::new(new, settings.topics.request.name, Partition::new(0)?);
-    if store.create(&head).await? != Creation::Created {
-        bail!("the coupon {} existed", head.coupon_id);
-    }
-    let tokens = Tokens::new();
+    let client = dynamodb::client(&sandbox.addresses().dynamodb).await;
+    let (table, coupon) = (Settings::default().tables.user_coupons, fresh_id("bare"));
     let start = Instant::now();
-    while head.remaining > 0 {
-        let chunk = chunk(&head)?;
-        if store.commit(&chunk, &tokens.next()).await? != Commit::Written {
-            bail!("a bare transaction was refused");
-        }
-        head = chunk.head;
+    for first in (0..BATCH * BATCHES).step_by(ACTIONS_MAX.into()) {
+        let actions =
+            (first..first + i64::from(ACTIONS_MAX)).map(|number| put(&table, &coupon, number)).collect::<Result<_, _>>()?;
+        client.transact_write_items().set_transact_items(Some(actions)).send().await?;
     }
     Ok(per_second(start))
 }
 
-/// The next full chunk behind a head.
-fn chunk(head: &Head) -> anyhow::Result<Chunk> {
-    let count = u64::try_from(WINNERS_MAX)?.min(head.remaining);
-    let issued_at = Timestamp::from_millis_clamped(now_ms());
-    let winner = |rank: u64| -> anyhow::Result<IssuedCoupon> {
-        Ok(IssuedCoupon {
-            user_id: UserId::parse(&format!("bare-{rank}"))?,
-            coupon_id: head.coupon_id.clone(),
-            ticket: Ticket { partition: head.partition, offset: Offset::new(i64::try_from(rank)?)? },
-            rank: Rank::new(rank)?,
-            issued_at,
-        })
-    };
-    let winners = (head.issued + 1..=head.issued + count).map(winner).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut next = head.clone();
-    next.remaining -= count;
-    next.issued += count;
-    next.applied = winners.last().map(|winner| winner.ticket.offset);
-    next.clock = issued_at;
-    next.version = head.version.next();
-    Ok(Chunk { head: next, winners })
+/// An item of the same size as an issued coupon's.
+fn put(table: &str, coupon: &str, number: i64) -> Result<TransactWriteItem, BuildError> {
+    let text = |text: String| AttributeValue::S(text);
+    let put = Put::builder()
+        .table_name(table)
+        .item("userId", text(format!("worker-{number}")))
+        .item("couponId", text(coupon.to_owned()))
+        .item("requestId", text(format!("3-{number}")))
+        .item("rank", AttributeValue::N(number.to_string()))
+        .item("issuedAt", text("2026-11-20T03:00:00.000Z".into()))
+        .build()?;
+    Ok(TransactWriteItem::builder().put(put).build())
 }
 
 fn per_second(start: Instant) -> f64 {

@@ -55,10 +55,6 @@ impl Dynamo {
         store(self.client.clone())
     }
 
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
-    }
-
     /// The engine's process, to be frozen or killed.
     pub(crate) fn engine(&self) -> &Embedded {
         &self.engine
