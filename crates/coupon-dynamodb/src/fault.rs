@@ -70,6 +70,11 @@ pub(crate) fn cancelled(tables: &str, chunk: &Chunk, reasons: &[CancellationReas
     if held.is_empty() { Err(of_reasons(tables, reasons)) } else { Ok(Commit::Held(held)) }
 }
 
+/// What a cancelled snapshot means: it has no conditions, so that every reason is an error.
+pub(crate) fn cancelled_read(tables: &str, reasons: &[CancellationReason]) -> StoreError {
+    of_reasons(tables, reasons)
+}
+
 fn is_condition(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
 }

@@ -43,13 +43,18 @@ impl DynamoStore {
             .client
             .get_item()
             .table_name(table)
-            .key("couponId", text(id.as_str()))
+            .set_key(Some(key(id)))
             .consistent_read(consistency == Consistency::Strong)
             .set_return_consumed_capacity(self.reported());
         let got = get.send().await.map_err(|error| fault::of(table, error))?;
         self.count(|meter| meter.read(got.consumed_capacity()));
         got.item().map(|item| from_item(table, item)).transpose()
     }
+}
+
+/// The key of a head.
+pub(crate) fn key(id: &CouponId) -> Item {
+    Item::from([("couponId".into(), text(id.as_str()))])
 }
 
 fn to_item(head: &Head) -> Item {
@@ -101,7 +106,8 @@ const fn phase_name(phase: Phase) -> &'static str {
     }
 }
 
-fn from_item(table: &str, item: &Item) -> Result<Head, StoreError> {
+/// What an item says.
+pub(crate) fn from_item(table: &str, item: &Item) -> Result<Head, StoreError> {
     let stored = Stored::new(table, item);
     let window = Window::new(
         stored.parsed_if_present("opensAt", Timestamp::parse)?,

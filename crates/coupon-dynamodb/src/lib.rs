@@ -11,6 +11,7 @@ mod head;
 mod issued;
 mod lookup;
 mod meter;
+mod snapshot;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +22,7 @@ use aws_config::{
 use aws_sdk_dynamodb::{Client, types::ReturnConsumedCapacity};
 use aws_smithy_http_client::tls;
 use coupon::{Chunk, CouponId, Head, IssuedCoupon, UserId};
-use coupon_store::{Commit, Consistency, Creation, Page, Store, StoreError, Token};
+use coupon_store::{Commit, Consistency, Creation, Page, Snapshot, Store, StoreError, Token};
 
 pub use meter::{Meter, Units};
 
@@ -129,6 +130,10 @@ impl Store for DynamoStore {
 
     async fn issued_among(&self, coupon_id: &CouponId, user_ids: &[UserId]) -> Result<Vec<IssuedCoupon>, StoreError> {
         self.batch_get_issued(coupon_id, user_ids).await
+    }
+
+    async fn snapshot(&self, coupon_id: &CouponId, user_ids: &[UserId]) -> Result<Option<Snapshot>, StoreError> {
+        self.transact_get(coupon_id, user_ids).await
     }
 
     async fn coupons_of(&self, user_id: &UserId, after: Option<&CouponId>, limit: usize) -> Result<Page, StoreError> {

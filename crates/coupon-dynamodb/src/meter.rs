@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_dynamodb::types::ConsumedCapacity;
 
-/// Units that each action of a transaction costs for an item of up to 1 KB
+/// Units that each action of a transaction costs, writes for an item of up to 1 KB and reads for one of up to 4 KB
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>, "Capacity management").
 const TRANSACTION_UNITS: f64 = 2.0;
 
@@ -41,6 +41,12 @@ impl Meter {
     pub(crate) fn cancelled(&self, actions: usize) {
         let actions = u32::try_from(actions).unwrap_or(u32::MAX);
         self.add(Units { read: 0.0, write: TRANSACTION_UNITS * f64::from(actions) });
+    }
+
+    /// The same of a read. Whether DynamoDB charges for it is not written down; this is the most that it could.
+    pub(crate) fn cancelled_read(&self, items: usize) {
+        let items = u32::try_from(items).unwrap_or(u32::MAX);
+        self.add(Units { read: TRANSACTION_UNITS * f64::from(items), write: 0.0 });
     }
 
     /// A write whose condition was refused consumes its units all the same; the answer reports nothing.

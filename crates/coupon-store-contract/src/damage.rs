@@ -92,6 +92,7 @@ pub async fn refuses_damaged_items<S: Store>(store: &S, spoil: &impl Spoil, run:
         case.issue(&head, [case.user(1)]).await;
         spoil.head(&case.coupon_id(), damage).await;
         names(store.head(&case.coupon_id(), Consistency::Strong).await, &case.case, damage);
+        names(store.snapshot(&case.coupon_id(), &[]).await, &case.case, damage);
     }
     for (number, damage) in ITEMS.into_iter().enumerate() {
         let case = Fixture::new(store, &format!("{run}-damaged-item-{number}"));
@@ -101,6 +102,7 @@ pub async fn refuses_damaged_items<S: Store>(store: &S, spoil: &impl Spoil, run:
         spoil.issued(&user, &id, damage).await;
         names(store.issued(&user, &id, Consistency::Strong).await, &case.case, damage);
         names(store.issued_among(&id, std::slice::from_ref(&user)).await, &case.case, damage);
+        names(store.snapshot(&id, std::slice::from_ref(&user)).await, &case.case, damage);
         names(store.coupons_of(&user, None, 10).await, &case.case, damage);
     }
 }

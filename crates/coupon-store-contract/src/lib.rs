@@ -11,6 +11,7 @@ mod damage;
 mod fixture;
 mod race;
 mod read;
+mod snapshot;
 mod token;
 
 use coupon_store::Store;
@@ -60,6 +61,12 @@ pub async fn hold<S: Store>(store: &S, abilities: Abilities, run: &str) {
     read::pages_follow_each_other_without_gap_or_repetition(&case("pages")).await;
     read::a_person_sees_nobody_elses_coupons(&case("alone")).await;
 
+    snapshot::a_snapshot_tells_the_head_and_who_holds(&case("snapshot")).await;
+    snapshot::a_commit_is_in_the_next_snapshot(&case("snap-once")).await;
+    snapshot::a_full_snapshot_is_taken_and_a_fuller_one_refused(&case("snap-full")).await;
+    snapshot::an_unknown_coupon_has_no_snapshot(&case("snap-unknown")).await;
+
+    race::no_snapshot_is_of_two_moments(&case("race-snap")).await;
     race::no_rank_is_given_twice(&case("race")).await;
     race::the_last_coupons_are_not_given_twice(&case("race-last")).await;
     race::coupons_do_not_stand_in_each_others_way(&case("race-many")).await;

@@ -4,12 +4,17 @@
 use std::collections::BTreeSet;
 
 use coupon::{Head, IssuedCoupon, UserId};
-use coupon_store::{Commit, Consistency, Store};
-use futures_util::future::join_all;
+use coupon_store::{Commit, Consistency, SNAPSHOT_USERS_MAX, Snapshot, Store};
+use futures_util::future::{join, join_all};
 
-use crate::{Fixture, fixture::chunk};
+use crate::{Fixture, fixture::chunk, snapshot::taken};
 
 const WRITERS: usize = 8;
+
+const READERS: usize = 4;
+
+/// Of each reader; in memory the writers are done after fewer.
+const READS: usize = 25;
 
 pub(crate) async fn no_rank_is_given_twice<S: Store>(case: &Fixture<'_, S>) {
     case.created(1000).await;
@@ -25,6 +30,38 @@ pub(crate) async fn no_rank_is_given_twice<S: Store>(case: &Fixture<'_, S>) {
     let everybody = WRITERS * rounds * people;
     ranks_are_whole(case, everybody).await;
     assert_eq!(usize::try_from(case.head().await.issued), Ok(everybody));
+}
+
+/// Writers and readers at once: the head of a snapshot counts the very items that are in it.
+pub(crate) async fn no_snapshot_is_of_two_moments<S: Store>(case: &Fixture<'_, S>) {
+    case.created(1000).await;
+    let (people, rounds) = (3, 3);
+    let everybody: Vec<UserId> = (0..WRITERS * rounds * people).map(|number| case.user(number)).collect();
+    assert!(everybody.len() <= SNAPSHOT_USERS_MAX);
+    let writers = everybody.chunks(rounds * people).map(|mine| async move {
+        for users in mine.chunks(people) {
+            write(case, users.to_vec()).await;
+        }
+    });
+    let readers = (0..READERS).map(|_reader| async {
+        let mut last = 0;
+        for _ in 0..READS {
+            last = look(case, &everybody, last).await;
+            tokio::task::yield_now().await;
+        }
+    });
+    join(join_all(writers), join_all(readers)).await;
+    assert_eq!(look(case, &everybody, 0).await, everybody.len());
+}
+
+/// Takes a snapshot that is no older than one of `last` issued; gives how many are issued now.
+async fn look<S: Store>(case: &Fixture<'_, S>, everybody: &[UserId], last: usize) -> usize {
+    let Snapshot { head, items } = taken(case, everybody).await;
+    let ranks: Vec<u64> = items.iter().map(|item| item.rank.get()).collect();
+    assert_eq!(ranks, (1..=head.issued).collect::<Vec<_>>(), "items of another moment than the head's");
+    assert!(items.iter().map(|item| item.ticket.offset).max() <= head.applied, "{head:?} {items:?}");
+    assert!(ranks.len() >= last, "a later snapshot is of an earlier moment");
+    ranks.len()
 }
 
 pub(crate) async fn the_last_coupons_are_not_given_twice<S: Store>(case: &Fixture<'_, S>) {

@@ -7,7 +7,7 @@ pub enum StoreError {
     /// written. Wait and repeat.
     #[error("the store throttles: {0}")]
     Throttled(String),
-    /// Another transaction holds one of the items. Nothing was written. Wait and repeat.
+    /// Another transaction holds one of the items. Nothing was written, or read. Wait and repeat.
     #[error("another transaction is under way: {0}")]
     Conflict(String),
     /// The transaction of this very token is still running. Repeat with the same token.

@@ -57,7 +57,24 @@ pub struct Page {
     pub next: Option<CouponId>,
 }
 
+/// The people of one [`Store::snapshot`]. With the head they are the 100 items that one transaction of DynamoDB reads
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactGetItems.html>).
+pub const SNAPSHOT_USERS_MAX: usize = 99;
+
+/// A coupon and what some people hold of it, all as it stood at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The head.
+    pub head: Head,
+    /// One for each person who holds the coupon, in no order.
+    pub items: Vec<IssuedCoupon>,
+}
+
 /// A store to load from and commit to. Every method is one attempt; [`Retrying`] is the loop.
+///
+/// Two reads may see a commit in pieces, however consistent each is: for a moment the one may find the head as the commit
+/// leaves it, and the other, a moment later, no winner's item yet. Once the commit is answered, or a read has found an
+/// item, every later strong read finds it. Only [`Store::snapshot`] reads more than one thing at one moment.
 pub trait Store: Send + Sync {
     /// Writes a new coupon's head unless the id is taken.
     ///
@@ -96,6 +113,22 @@ pub trait Store: Send + Sync {
         coupon_id: &CouponId,
         user_ids: &[UserId],
     ) -> impl Future<Output = Result<Vec<IssuedCoupon>, StoreError>> + Send;
+
+    /// A coupon's head and what these people hold of it, strongly consistent and of one moment: no commit is seen in
+    /// part. `None` where there is no such coupon. Who holds nothing is missing; people may be repeated, but at most
+    /// [`SNAPSHOT_USERS_MAX`] may be different, since two calls would be two moments.
+    ///
+    /// Costs twice what plain reads of the same items cost: 2 read units for each item, found or not, and each further
+    /// 4 KB of it. For what plain reads cannot tell.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Conflict`] while one of the items is being written, [`StoreError::Refused`] for too
+    /// many people.
+    fn snapshot(
+        &self,
+        coupon_id: &CouponId,
+        user_ids: &[UserId],
+    ) -> impl Future<Output = Result<Option<Snapshot>, StoreError>> + Send;
 
     /// A person's coupons, ascending by id, starting behind `after`; `limit` is at least 1.
     ///

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, future::Future, time::Duration};
 
 use coupon::{Chunk, CouponId, Head, IssuedCoupon, UserId};
 
-use crate::{Commit, Consistency, Creation, Deadline, Page, Store, StoreError, Tokens};
+use crate::{Commit, Consistency, Creation, Deadline, Page, Snapshot, Store, StoreError, Tokens};
 
 /// The people that one attempt of [`Retrying::issued_among`] asks for; DynamoDB takes as many keys in a call
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>).
@@ -109,6 +109,16 @@ impl<'a, S: Store> Retrying<'a, S> {
             found.extend(self.repeat(|| self.store.issued_among(id, group)).await?);
         }
         Ok(found)
+    }
+
+    /// As [`Store::snapshot`], again while the head is being moved. Not in groups, as the lookup is: each snapshot is of a
+    /// moment of its own, and an outcome has to be told by a head and an item of the same one. Who asks for more people
+    /// takes several and keeps each head with its people.
+    ///
+    /// # Errors
+    /// The last attempt's.
+    pub async fn snapshot(&self, id: &CouponId, users: &[UserId]) -> Result<Option<Snapshot>, StoreError> {
+        self.repeat(|| self.store.snapshot(id, users)).await
     }
 
     /// As [`Store::coupons_of`].

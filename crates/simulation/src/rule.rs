@@ -6,7 +6,7 @@
 use std::future::Future;
 
 use coupon::{Chunk, CouponId, Head, IssuedCoupon, UserId};
-use coupon_store::{Commit, Consistency, Creation, Page, Store, StoreError, Token};
+use coupon_store::{Commit, Consistency, Creation, Page, Snapshot, Store, StoreError, Token};
 use record_log::{Delivery, Log, LogError, Record};
 
 /// What becomes of a call.
@@ -31,6 +31,8 @@ pub enum StoreCall<'a> {
     Issued(&'a UserId, &'a CouponId),
     /// [`Store::issued_among`].
     IssuedAmong(&'a CouponId, &'a [UserId]),
+    /// [`Store::snapshot`].
+    Snapshot(&'a CouponId, &'a [UserId]),
     /// [`Store::coupons_of`].
     CouponsOf(&'a UserId),
     /// [`Store::commit`].
@@ -97,6 +99,10 @@ impl<S: Store, R: StoreRule> Store for RuledStore<S, R> {
 
     async fn issued_among(&self, id: &CouponId, users: &[UserId]) -> Result<Vec<IssuedCoupon>, StoreError> {
         self.meet(StoreCall::IssuedAmong(id, users), self.inner.issued_among(id, users)).await
+    }
+
+    async fn snapshot(&self, id: &CouponId, users: &[UserId]) -> Result<Option<Snapshot>, StoreError> {
+        self.meet(StoreCall::Snapshot(id, users), self.inner.snapshot(id, users)).await
     }
 
     async fn coupons_of(&self, user: &UserId, after: Option<&CouponId>, limit: usize) -> Result<Page, StoreError> {

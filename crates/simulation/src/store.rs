@@ -1,12 +1,12 @@
 //! A store in memory: two maps, and transactions that write all or nothing, once for each token.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use coupon::{Chunk, CouponId, Head, IssuedCoupon, UserId, WINNERS_MAX};
-use coupon_store::{Commit, Consistency, Creation, Page, Store, StoreError, Token};
+use coupon_store::{Commit, Consistency, Creation, Page, SNAPSHOT_USERS_MAX, Snapshot, Store, StoreError, Token};
 
 /// A store that keeps everything in this process. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,13 @@ struct State {
     items: BTreeMap<(UserId, CouponId), IssuedCoupon>,
     /// What was written under a token: a second commit with it is answered, not written.
     written: BTreeMap<String, Chunk>,
+}
+
+impl State {
+    fn held(&self, coupon_id: &CouponId, users: &BTreeSet<&UserId>) -> Vec<IssuedCoupon> {
+        let item = |user: &&UserId| self.items.get(&((*user).clone(), coupon_id.clone())).cloned();
+        users.iter().filter_map(item).collect()
+    }
 }
 
 impl MemoryStore {
@@ -84,12 +91,18 @@ impl Store for MemoryStore {
     }
 
     async fn issued_among(&self, coupon_id: &CouponId, user_ids: &[UserId]) -> Result<Vec<IssuedCoupon>, StoreError> {
+        Ok(self.state().held(coupon_id, &user_ids.iter().collect()))
+    }
+
+    async fn snapshot(&self, coupon_id: &CouponId, user_ids: &[UserId]) -> Result<Option<Snapshot>, StoreError> {
+        let users: BTreeSet<&UserId> = user_ids.iter().collect();
+        if users.len() > SNAPSHOT_USERS_MAX {
+            let detail = format!("{} people in a snapshot, at most {SNAPSHOT_USERS_MAX}", users.len());
+            return Err(StoreError::Refused(detail));
+        }
         let state = self.state();
-        let mut users: Vec<&UserId> = user_ids.iter().collect();
-        users.sort();
-        users.dedup();
-        let item = |user: &UserId| state.items.get(&(user.clone(), coupon_id.clone())).cloned();
-        Ok(users.into_iter().filter_map(item).collect())
+        let head = state.heads.get(coupon_id).cloned();
+        Ok(head.map(|head| Snapshot { head, items: state.held(coupon_id, &users) }))
     }
 
     async fn coupons_of(&self, user_id: &UserId, after: Option<&CouponId>, limit: usize) -> Result<Page, StoreError> {

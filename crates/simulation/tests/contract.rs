@@ -3,12 +3,15 @@
 
 #[cfg(test)]
 mod tests {
-    use coupon_store::StoreError;
-    use coupon_store_contract::{Abilities, hold};
+    use std::time::Duration;
+
+    use coupon_store::{Consistency, Page, Store, StoreError};
+    use coupon_store_contract::{Abilities, Fixture, hold};
     use record_log::{Log, LogError, Record};
     use record_log_contract::Topics;
     use simulation::{
-        LogCall, LogRule, MemoryLog, MemoryStore, RECORD_BYTES_MAX, RuledLog, RuledStore, StoreCall, StoreRule, Verdict,
+        LogCall, LogRule, MemoryLog, MemoryStore, PiecewiseStore, RECORD_BYTES_MAX, RuledLog, RuledStore, StoreCall,
+        StoreRule, Verdict,
     };
 
     const ABILITIES: Abilities = Abilities { replays_without_winners: true };
@@ -48,6 +51,37 @@ mod tests {
     #[tokio::test]
     async fn a_store_whose_rule_passes_everything_keeps_the_contract() {
         hold(&RuledStore { inner: MemoryStore::new(), rule: Pass }, ABILITIES, "ruled").await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_is_seen_in_pieces_keeps_the_contract() {
+        for gap in [Duration::ZERO, Duration::from_millis(7)] {
+            let store = PiecewiseStore::new(MemoryStore::new(), move || gap);
+            hold(&store, ABILITIES, "pieces").await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_transaction_under_way_is_seen_by_its_head_first_and_never_torn_in_a_snapshot() {
+        let gap = Duration::from_millis(7);
+        let store = PiecewiseStore::new(MemoryStore::new(), move || gap);
+        let case = Fixture::new(&store, "gap");
+        let (id, ann) = (case.coupon_id(), case.user(1));
+        let before = case.created(10).await;
+        let issuing = case.issue(&before, [ann.clone()]);
+        let looking = async {
+            assert_eq!(case.head().await.issued, 1);
+            assert_eq!(store.issued(&ann, &id, Consistency::Strong).await, Ok(None));
+            assert_eq!(store.issued_among(&id, std::slice::from_ref(&ann)).await, Ok(Vec::new()));
+            assert_eq!(store.coupons_of(&ann, None, 10).await, Ok(Page::default()));
+            let torn = store.snapshot(&id, std::slice::from_ref(&ann)).await;
+            assert!(matches!(torn, Err(StoreError::Conflict(_))), "{torn:?}");
+            let whole = case.retrying().snapshot(&id, std::slice::from_ref(&ann)).await.unwrap().unwrap();
+            assert_eq!((whole.head.issued, whole.items.len()), (1, 1));
+        };
+        let (head, ()) = tokio::join!(issuing, looking);
+        assert_eq!(case.head().await, head);
+        assert!(case.holds(&ann, &id).await.is_some());
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use coupon::WINNERS_MAX;
-use coupon_store::{Commit, Consistency, Creation, Store, StoreError};
+use coupon_store::{Commit, Consistency, Creation, SNAPSHOT_USERS_MAX, Store, StoreError};
 use serde_json::{Value, json};
 
 use super::{
@@ -145,6 +145,64 @@ async fn a_lookup_of_nobody_asks_nothing() {
 }
 
 #[tokio::test]
+async fn a_snapshot_is_one_transaction_head_first() {
+    let found = json!({ "Item": {
+        "userId": { "S": "bob" }, "couponId": { "S": "spring" }, "requestId": { "S": "3-7" },
+        "rank": { "N": "2" }, "issuedAt": { "S": "2026-11-20T03:00:00.120Z" },
+    }});
+    let stored = json!({ "Item": {
+        "couponId": { "S": "spring" }, "name": { "S": "Spring" },
+        "total": { "N": "9" }, "remaining": { "N": "8" }, "issued": { "N": "1" },
+        "opensAt": { "S": "2026-11-20T03:00:00.000Z" },
+        "log": { "S": "requests" }, "partition": { "N": "3" }, "version": { "N": "1" }, "applied": { "N": "4" },
+        "epochs": { "L": [
+            { "M": { "offset": { "N": "3" }, "phase": { "S": "NOT_OPEN" } } },
+            { "M": { "offset": { "N": "4" }, "phase": { "S": "OPEN" } } },
+        ]},
+        "clock": { "N": "1795143600000" },
+    }});
+    let endpoint = Endpoint::replying([Reply::ok(json!({ "Responses": [stored, {}, found] }))]).await;
+    let users = ["bob", "ann", "bob"].map(user);
+    let snapshot = endpoint.store.snapshot(&coupon_id(), &users).await.unwrap().unwrap();
+    assert_eq!((snapshot.head, snapshot.items), (head(), vec![chunk().winners.swap_remove(0)]));
+
+    let (operation, body) = endpoint.asked_once();
+    let item = |user: &str| {
+        json!({ "Get": {
+            "TableName": "the-items", "Key": { "userId": { "S": user }, "couponId": { "S": "spring" } },
+        }})
+    };
+    let expected = json!({ "TransactItems": [
+        { "Get": { "TableName": "the-coupons", "Key": { "couponId": { "S": "spring" } } } },
+        item("ann"),
+        item("bob"),
+    ]});
+    assert_eq!((operation.as_str(), body), ("transactgetitems", expected));
+}
+
+#[tokio::test]
+async fn a_snapshot_of_too_many_people_is_refused_without_a_call() {
+    let endpoint = Endpoint::replying([Reply::ok(json!({ "Responses": vec![json!({}); 100] }))]).await;
+    let users: Vec<_> = (0..=SNAPSHOT_USERS_MAX).map(|number| user(&format!("user-{number}"))).collect();
+    let answer = endpoint.store.snapshot(&coupon_id(), &users).await;
+    assert!(matches!(&answer, Err(StoreError::Refused(text)) if text.contains("99 people, not 100")), "{answer:?}");
+    assert_eq!(endpoint.asked(), []);
+
+    let answer = endpoint.store.snapshot(&coupon_id(), &users[1..]).await;
+    assert_eq!(answer, Ok(None), "without a head there is no coupon");
+    assert_eq!(endpoint.asked_once().1["TransactItems"].as_array().map(Vec::len), Some(100));
+}
+
+#[tokio::test]
+async fn a_snapshot_with_an_answer_missing_is_no_answer() {
+    let endpoint = Endpoint::replying([Reply::ok(json!({ "Responses": [{}] })), Reply::ok(json!({}))]).await;
+    for _ in 0..2 {
+        let answer = endpoint.store.snapshot(&coupon_id(), &[user("ann")]).await;
+        assert!(matches!(answer, Err(StoreError::Unknown(_))), "a gap is not nobody: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_that_is_cut_short_says_that_there_is_more() {
     let item = |coupon: &str| {
         json!({
@@ -175,6 +233,8 @@ async fn a_meter_adds_up_what_is_reported_and_what_a_refusal_costs() {
         Reply::ok(json!({ "ConsumedCapacity": consumed(0.5) })),
         Reply::ok(json!({ "ConsumedCapacity": consumed(1.0) })),
         Reply::error(400, "ConditionalCheckFailedException"),
+        Reply::ok(json!({ "Responses": [{}, {}], "ConsumedCapacity": [consumed(2.0), consumed(2.0)] })),
+        Reply::cancelled(&[("TransactionConflict", None), ("None", None)]),
     ])
     .await;
     let meter = Arc::new(Meter::default());
@@ -185,5 +245,8 @@ async fn a_meter_adds_up_what_is_reported_and_what_a_refusal_costs() {
     assert_eq!(store.commit(&chunk_without_winners(), &token()).await, Ok(Commit::Written));
     assert_eq!(store.commit(&chunk_without_winners(), &token()).await, Ok(Commit::Stale));
     assert_eq!(meter.units(), Units { read: 0.5, write: 6.0 + 6.0 + 1.0 + 1.0 });
+    assert_eq!(store.snapshot(&coupon_id(), &[user("ann")]).await, Ok(None));
+    assert!(store.snapshot(&coupon_id(), &[user("ann")]).await.is_err());
+    assert_eq!(meter.units(), Units { read: 0.5 + 4.0 + 4.0, write: 14.0 });
     assert!(endpoint.asked().iter().all(|(_, body)| body["ReturnConsumedCapacity"] == "TOTAL"));
 }

@@ -34,6 +34,7 @@ async fn kinds(reply: Reply) -> (Vec<&'static str>, String) {
         kind(&store.head(&coupon_id(), Consistency::Strong).await),
         kind(&store.issued(&user("ann"), &coupon_id(), Consistency::Strong).await),
         kind(&store.issued_among(&coupon_id(), &[user("ann")]).await),
+        kind(&store.snapshot(&coupon_id(), &[user("ann")]).await),
         kind(&store.commit(&chunk(), &token()).await),
         kind(&store.commit(&chunk_without_winners(), &token()).await),
         kind(&page),
@@ -147,6 +148,23 @@ async fn other_reasons_of_a_cancellation_are_errors_and_the_lasting_one_decides(
     }
     let unexplained = Endpoint::replying([Reply::cancelled(&[])]).await.store.commit(&chunk(), &token()).await;
     assert_eq!(kind(&unexplained), "conflict", "{unexplained:?}");
+}
+
+#[tokio::test]
+async fn a_cancelled_snapshot_is_an_error_by_its_reasons() {
+    for (codes, meaning) in [
+        ([("TransactionConflict", None), NONE], "conflict"),
+        ([NONE, ("TransactionConflict", None)], "conflict"),
+        ([NONE, ("ProvisionedThroughputExceeded", None)], "throttled"),
+        ([("TransactionConflict", None), ("ThrottlingError", None)], "throttled"),
+        ([("ValidationError", None), ("TransactionConflict", None)], "refused"),
+        ([CONDITION, NONE], "refused"),
+        ([NONE, NONE], "conflict"),
+    ] {
+        let endpoint = Endpoint::replying([Reply::cancelled(&codes)]).await;
+        let answer = endpoint.store.snapshot(&coupon_id(), &[user("ann")]).await;
+        assert_eq!(kind(&answer), meaning, "{codes:?}: {answer:?}");
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use coupon::{Chunk, CouponId, Head, IssuedCoupon, UserId, WINNERS_MAX};
-use coupon_store::{Commit, Consistency, Creation, Page, Store, StoreError, Token, Tokens};
+use coupon_store::{Commit, Consistency, Creation, Page, SNAPSHOT_USERS_MAX, Snapshot, Store, StoreError, Token, Tokens};
 use simulation::MemoryStore;
 
 /// One way of being wrong.
@@ -57,6 +57,22 @@ pub(crate) enum Flaw {
     LookupCut,
     /// A lookup finds other coupons, too.
     LookupOfAny,
+    /// A snapshot's items are of a later moment than its head.
+    SnapshotHeadFirst,
+    /// A snapshot's head is of a later moment than its items.
+    SnapshotItemsFirst,
+    /// Every other snapshot is of the moment of the one before.
+    SnapshotOld,
+    /// A snapshot is of the first hundred less one, whoever else was asked for.
+    SnapshotCut,
+    /// A snapshot is refused where the same people are repeated.
+    SnapshotCountsRepeats,
+    /// A snapshot has an item for each time that it was asked for.
+    SnapshotRepeats,
+    /// A snapshot has items of other coupons, too.
+    SnapshotOfAny,
+    /// A coupon that does not exist has the snapshot of another.
+    SnapshotOfNothing,
     /// A page says that there is more when there is not.
     NeverLastPage,
     /// A page has one more than asked for.
@@ -69,7 +85,7 @@ pub(crate) enum Flaw {
 
 impl Flaw {
     /// All but `None`.
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 33] = [
         Self::CreationReplaces,
         Self::CreationForgotten,
         Self::EpochsForgotten,
@@ -91,6 +107,14 @@ impl Flaw {
         Self::LookupRepeats,
         Self::LookupCut,
         Self::LookupOfAny,
+        Self::SnapshotHeadFirst,
+        Self::SnapshotItemsFirst,
+        Self::SnapshotOld,
+        Self::SnapshotCut,
+        Self::SnapshotCountsRepeats,
+        Self::SnapshotRepeats,
+        Self::SnapshotOfAny,
+        Self::SnapshotOfNothing,
         Self::NeverLastPage,
         Self::LongPages,
         Self::PagesOverlap,
@@ -106,12 +130,14 @@ pub(crate) struct Flawed {
     tokens: Tokens,
     old_heads: Mutex<BTreeMap<CouponId, Head>>,
     refused_tokens: Mutex<BTreeSet<String>>,
+    old_snapshots: Mutex<BTreeMap<(CouponId, Vec<UserId>), Snapshot>>,
 }
 
 impl Flawed {
     pub(crate) fn new(inner: MemoryStore, flaw: Flaw) -> Self {
         let tokens = Tokens::with_seed(7);
-        Self { inner, flaw, tokens, old_heads: Mutex::default(), refused_tokens: Mutex::default() }
+        let (old_heads, refused_tokens, old_snapshots) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { inner, flaw, tokens, old_heads, refused_tokens, old_snapshots }
     }
 
     /// What is stored, past every flaw.
@@ -126,6 +152,16 @@ impl Flawed {
             chunk.head.version = stored.version.next();
         }
         chunk
+    }
+
+    /// Two reads that are none of one moment.
+    async fn torn_snapshot(&self, id: &CouponId, users: &[UserId]) -> Result<Option<Snapshot>, StoreError> {
+        let is_head_first = self.flaw == Flaw::SnapshotHeadFirst;
+        let early = self.inner.snapshot(id, users).await?;
+        tokio::task::yield_now().await;
+        let late = self.inner.snapshot(id, users).await?;
+        let (head, items) = if is_head_first { (early, late) } else { (late, early) };
+        Ok(head.zip(items).map(|(head, items)| Snapshot { head: head.head, items: items.items }))
     }
 
     async fn commit_rest(&self, chunk: &Chunk, held: &[UserId]) {
@@ -250,6 +286,44 @@ impl Store for Flawed {
             }
             _ => self.inner.issued_among(coupon_id, user_ids).await,
         }
+    }
+
+    async fn snapshot(&self, coupon_id: &CouponId, user_ids: &[UserId]) -> Result<Option<Snapshot>, StoreError> {
+        match self.flaw {
+            Flaw::SnapshotHeadFirst | Flaw::SnapshotItemsFirst => return self.torn_snapshot(coupon_id, user_ids).await,
+            Flaw::SnapshotCut => {
+                let cut = &user_ids[..user_ids.len().min(SNAPSHOT_USERS_MAX)];
+                return self.inner.snapshot(coupon_id, cut).await;
+            }
+            Flaw::SnapshotCountsRepeats if user_ids.len() > SNAPSHOT_USERS_MAX => {
+                return Err(StoreError::Refused("more than 99".into()));
+            }
+            _ => {}
+        }
+        let Some(mut snapshot) = self.inner.snapshot(coupon_id, user_ids).await? else {
+            let other = self.inner.heads().pop().filter(|_| self.flaw == Flaw::SnapshotOfNothing);
+            return Ok(other.map(|head| Snapshot { head, items: Vec::new() }));
+        };
+        match self.flaw {
+            Flaw::SnapshotOld => {
+                let key = (coupon_id.clone(), user_ids.to_vec());
+                let mut old = self.old_snapshots.lock().unwrap();
+                if let Some(before) = old.remove(&key) {
+                    return Ok(Some(before));
+                }
+                old.insert(key, snapshot.clone());
+            }
+            Flaw::SnapshotRepeats => {
+                let asked = |item: &IssuedCoupon| user_ids.iter().filter(|user| **user == item.user_id).count();
+                snapshot.items = snapshot.items.into_iter().flat_map(|item| vec![item.clone(); asked(&item)]).collect();
+            }
+            Flaw::SnapshotOfAny => {
+                snapshot.items = self.inner.items();
+                snapshot.items.retain(|item| user_ids.contains(&item.user_id));
+            }
+            _ => {}
+        }
+        Ok(Some(snapshot))
     }
 
     async fn coupons_of(&self, user_id: &UserId, after: Option<&CouponId>, limit: usize) -> Result<Page, StoreError> {

@@ -26,6 +26,7 @@ enum Call {
     Head(Consistency),
     Issued(Consistency),
     IssuedAmong(Vec<UserId>),
+    Snapshot(Vec<UserId>),
     CouponsOf(usize),
     Commit(Token),
 }
@@ -88,6 +89,11 @@ impl Store for Scripted {
 
     async fn issued_among(&self, _id: &CouponId, users: &[UserId]) -> Result<Vec<IssuedCoupon>, StoreError> {
         self.play(Call::IssuedAmong(users.to_vec()), users.iter().map(issued).collect()).await
+    }
+
+    async fn snapshot(&self, _id: &CouponId, users: &[UserId]) -> Result<Option<Snapshot>, StoreError> {
+        let snapshot = Snapshot { head: head(), items: users.iter().map(issued).collect() };
+        self.play(Call::Snapshot(users.to_vec()), Some(snapshot)).await
     }
 
     async fn coupons_of(&self, _user: &UserId, _after: Option<&CouponId>, limit: usize) -> Result<Page, StoreError> {
@@ -230,10 +236,27 @@ async fn every_call_is_repeated_and_hands_its_arguments_on() {
     fail_next();
     assert_eq!(retrying.issued(&user(3), &coupon_id(), strong).await, Ok(Some(issued(&user(3)))));
     fail_next();
+    let snapshot = retrying.snapshot(&coupon_id(), &[user(3)]).await;
+    assert_eq!(snapshot, Ok(Some(Snapshot { head: head(), items: vec![issued(&user(3))] })));
+    fail_next();
     assert_eq!(retrying.coupons_of(&user(3), None, 17).await, Ok(Page::default()));
 
-    let twice = [Call::Create, Call::Head(eventual), Call::Issued(strong), Call::CouponsOf(17)];
+    let twice =
+        [Call::Create, Call::Head(eventual), Call::Issued(strong), Call::Snapshot(vec![user(3)]), Call::CouponsOf(17)];
     assert_eq!(store.calls(), twice.into_iter().flat_map(|call| [call.clone(), call]).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_that_conflicts_is_taken_again_until_the_deadline() {
+    let store = Scripted::failing(vec![conflict(); 8]);
+    let tokens = Tokens::with_seed(7);
+    let retrying = Retrying::new(&store, &tokens, Deadline::after(Duration::from_secs(60)));
+    assert!(retrying.snapshot(&coupon_id(), &[user(3)]).await.unwrap().is_some());
+    assert_eq!(store.calls(), vec![Call::Snapshot(vec![user(3)]); 9]);
+
+    let store = Scripted::failing(vec![conflict(); 10_000]);
+    let retrying = Retrying::new(&store, &tokens, Deadline::after(Duration::from_secs(3)));
+    assert_eq!(retrying.snapshot(&coupon_id(), &[user(3)]).await, Err(conflict()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,7 +273,12 @@ async fn a_throttled_group_of_a_lookup_does_not_undo_the_answered_ones() {
         .into_iter()
         .map(|call| match call {
             Call::IssuedAmong(users) => users.len(),
-            Call::Create | Call::Head(_) | Call::Issued(_) | Call::CouponsOf(_) | Call::Commit(_) => 0,
+            Call::Create
+            | Call::Head(_)
+            | Call::Issued(_)
+            | Call::Snapshot(_)
+            | Call::CouponsOf(_)
+            | Call::Commit(_) => 0,
         })
         .collect();
     assert_eq!(asked, [100, 100, 100, 50]);
