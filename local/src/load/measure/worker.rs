@@ -86,8 +86,9 @@ async fn transactions(sandbox: &Sandbox) -> anyhow::Result<f64> {
     let (table, coupon) = (Settings::default().tables.user_coupons, fresh_id("bare"));
     let start = Instant::now();
     for first in (0..BATCH * BATCHES).step_by(ACTIONS_MAX.into()) {
-        let actions =
-            (first..first + i64::from(ACTIONS_MAX)).map(|number| put(&table, &coupon, number)).collect::<Result<_, _>>()?;
+        let actions = (first..first + i64::from(ACTIONS_MAX))
+            .map(|number| put(&table, &coupon, number))
+            .collect::<Result<_, _>>()?;
         client.transact_write_items().set_transact_items(Some(actions)).send().await?;
     }
     Ok(per_second(start))
