@@ -6,7 +6,7 @@ use std::{
 };
 
 use coupon::{Chunk, CouponId, Head, IssuedCoupon, UserId};
-use coupon_store::{Commit, Consistency, Creation, Page, Store, StoreError, Token};
+use coupon_store::{Commit, Consistency, Creation, Page, Snapshot, Store, StoreError, Token};
 use simulation::MemoryStore;
 
 use crate::{dice::Dice, timeline::Timeline};
@@ -93,6 +93,10 @@ impl Store for LaggingStore {
 
     async fn issued_among(&self, id: &CouponId, users: &[UserId]) -> Result<Vec<IssuedCoupon>, StoreError> {
         self.inner.issued_among(id, users).await
+    }
+
+    async fn snapshot(&self, id: &CouponId, users: &[UserId]) -> Result<Option<Snapshot>, StoreError> {
+        self.inner.snapshot(id, users).await
     }
 
     async fn coupons_of(&self, user: &UserId, after: Option<&CouponId>, limit: usize) -> Result<Page, StoreError> {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use coupon::{Chunk, CouponId, Head, IssueResult, IssuedCoupon, Offset, Outcome, UserId, WINNERS_MAX};
-use coupon_store::{Commit, Consistency, Creation, Page, Store, StoreError, Token, Tokens};
+use coupon_store::{Commit, Consistency, Creation, Page, Snapshot, Store, StoreError, Token, Tokens};
 use record_log::{Log, Topic};
 use simulation::MemoryLog;
 
@@ -175,6 +175,10 @@ impl Store for PlantedStore {
             found.extend(self.issued(user, id, Consistency::Strong).await?);
         }
         Ok(found)
+    }
+
+    async fn snapshot(&self, id: &CouponId, users: &[UserId]) -> Result<Option<Snapshot>, StoreError> {
+        self.inner.snapshot(id, users).await
     }
 
     async fn coupons_of(&self, user: &UserId, after: Option<&CouponId>, limit: usize) -> Result<Page, StoreError> {
