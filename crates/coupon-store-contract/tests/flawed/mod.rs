@@ -7,7 +7,9 @@ use std::{
 };
 
 use coupon::{Chunk, CouponId, Head, IssuedCoupon, UserId, WINNERS_MAX};
-use coupon_store::{Commit, Consistency, Creation, Page, SNAPSHOT_USERS_MAX, Snapshot, Store, StoreError, Token, Tokens};
+use coupon_store::{
+    Commit, Consistency, Creation, Page, SNAPSHOT_USERS_MAX, Snapshot, Store, StoreError, Token, Tokens,
+};
 use simulation::MemoryStore;
 
 /// One way of being wrong.
