@@ -71,7 +71,7 @@ impl<S: Store, G: Fn() -> Duration + Send + Sync> PiecewiseStore<S, G> {
             let seen = Deadline::after((self.gap)());
             let one = UnderWay { chunk: chunk.clone(), token: token.clone(), seen };
             all.insert(chunk.head.coupon_id.clone(), one);
-            Some(seen)
+            (!seen.left().is_zero()).then_some(seen)
         })
     }
 }

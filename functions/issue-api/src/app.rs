@@ -94,7 +94,7 @@ impl<S: Store, L: Log> App<S, L> {
         // Strongly consistent: a coupon can be asked for as soon as its 201 has arrived, and a few reads a second in
         // each environment cost nothing.
         let head = store.head(coupon_id, Consistency::Strong).await?;
-        let head = head.ok_or_else(|| Problem::new(Code::CouponNotFound, format!("No coupon {coupon_id}.")))?;
+        let head = head.ok_or_else(|| Problem::no_coupon(coupon_id))?;
         if head.log != self.requests.name() {
             tracing::error!(%coupon_id, log = head.log, "the coupon's requests are in another topic");
             let detail = "This coupon's queue is not the one that this deployment serves.";

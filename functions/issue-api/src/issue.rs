@@ -46,7 +46,8 @@ impl<S: Store, L: Log> App<S, L> {
         // Read before the produce: an acknowledgement at or below what it has applied is no ticket.
         let head = self.head(&store, &coupon_id).await?;
         refuse_by_state(&head, self.clock.now())?;
-        // Eventually consistent: what it misses is decided by the log. Half the price for every request of a rush.
+        // Eventually consistent, and not of the head's moment: what it misses is decided by the log, where a holder gets
+        // `ALREADY_ISSUED` all the same. Half the price for every request of a rush.
         if let Some(item) = store.issued(&user_id, &coupon_id, Consistency::Eventual).await? {
             return Err(Problem::held(HeldCoupon::from(&item)));
         }

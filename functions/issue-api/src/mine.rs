@@ -45,6 +45,7 @@ impl<S: Store, L: Log> App<S, L> {
     pub(crate) async fn mine(&self, call: &Call) -> Result<Answer, Problem> {
         let user_id = call.user()?;
         let (limit, after) = page(call)?;
+        // Items alone, beside no head: what one strong read has seen, as that of a status, every later one sees.
         let page = self.retrying().coupons_of(&user_id, after.as_ref(), limit).await?;
         let body = Mine {
             items: page.items.iter().map(Item::from).collect(),

@@ -1,6 +1,7 @@
 //! Every error that this function answers: code, status and title in one place, as RFC 9457 `application/problem+json`.
 //! The OpenAPI file in `events/` lists the same codes; a test compares them.
 
+use coupon::CouponId;
 use coupon_store::StoreError;
 use kafka::LogError;
 use serde::Serialize;
@@ -100,6 +101,10 @@ impl Problem {
     pub(crate) fn invalid_fields(errors: Vec<FieldError>) -> Self {
         let detail = errors.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect::<Vec<_>>();
         Self::new(Code::InvalidRequest, detail.join("; ")).with(|fault| fault.errors = errors)
+    }
+
+    pub(crate) fn no_coupon(coupon_id: &CouponId) -> Self {
+        Self::new(Code::CouponNotFound, format!("No coupon {coupon_id}."))
     }
 
     pub(crate) fn held(coupon: HeldCoupon) -> Self {

@@ -1,8 +1,12 @@
 //! `GET /coupons/{couponId}/issues/{requestId}`: what became of a ticket. Pending costs nothing but the cached head;
 //! the caller's item is read only once the head says that the ticket is decided.
 
-use coupon::{CouponId, Outcome, Rank, Reason, Ticket, Timestamp, outcome};
-use coupon_store::{Consistency, Store};
+use std::sync::Arc;
+
+use coupon::{
+    CouponId, Head, IssuedCoupon, Offset, Outcome, Rank, Reason, Ticket, Timestamp, UserId, needs_item, outcome,
+};
+use coupon_store::{Consistency, Retrying, Store};
 use kafka::Log;
 use serde::Serialize;
 
@@ -39,7 +43,6 @@ impl<S: Store, L: Log> App<S, L> {
         let ticket = Ticket::parse(ticket).map_err(|limit| Problem::invalid("requestId", limit.to_string()))?;
         let user_id = call.user()?;
         let store = self.retrying();
-        // The head first, then the item, strongly consistent: whoever won by this ticket has an item by then.
         let head = self.head(&store, &coupon_id).await?;
         if ticket.partition != head.partition {
             let detail = format!("Requests for {coupon_id} are in partition {}.", head.partition);
@@ -48,7 +51,7 @@ impl<S: Store, L: Log> App<S, L> {
         if !head.has_applied(ticket.offset) {
             return Ok(pending(200, &head, ticket));
         }
-        let item = store.issued(&user_id, &coupon_id, Consistency::Strong).await?;
+        let (head, item) = Self::decided(&store, head, &user_id, ticket.offset).await?;
         let Some(outcome) = outcome(&head, item.as_ref(), ticket) else {
             return Ok(pending(200, &head, ticket));
         };
@@ -73,5 +76,24 @@ impl<S: Store, L: Log> App<S, L> {
             },
         };
         Ok(Answer::json(200, &body).with("cache-control", "no-store"))
+    }
+    /// What the outcome of a decided ticket follows from: a head and the caller's item, read behind it.
+    ///
+    /// Whoever asked in an `OPEN` epoch won, or holds a coupon already. No item is therefore not yet an answer: the
+    /// transaction that moved the head may be under way, and its items not to be seen yet. A snapshot sees all of it,
+    /// or none. That leaves without an item who asks for somebody else's ticket; they pay for two more reads.
+    async fn decided(
+        store: &Retrying<'_, S>,
+        head: Arc<Head>,
+        user_id: &UserId,
+        offset: Offset,
+    ) -> Result<(Arc<Head>, Option<IssuedCoupon>), Problem> {
+        let item = store.issued(user_id, &head.coupon_id, Consistency::Strong).await?;
+        if item.is_some() || !needs_item(&head, offset) {
+            return Ok((head, item));
+        }
+        let snapshot = store.snapshot(&head.coupon_id, std::slice::from_ref(user_id)).await?;
+        let snapshot = snapshot.ok_or_else(|| Problem::no_coupon(&head.coupon_id))?;
+        Ok((Arc::new(snapshot.head), snapshot.items.into_iter().next()))
     }
 }

@@ -8,7 +8,7 @@ use coupon::{
     Chunk, CouponId, DeadLetterReason, Decision, Entry, Head, IssuedCoupon, Offset, Outcome, Ticket, UserId, Verdict,
     decide, needs_item, outcome,
 };
-use coupon_store::{Commit, Consistency, Retrying, Store, StoreError};
+use coupon_store::{Commit, Consistency, Retrying, SNAPSHOT_USERS_MAX, Store, StoreError};
 
 use crate::{
     batch::{CouponBatch, Request},
@@ -158,7 +158,7 @@ impl<S: Store> Fold<'_, '_, S> {
     }
 
     /// One round trip for all the winners of a chunk that were not looked up yet: reads are a tenth of the price of the
-    /// cancelled transaction that they save.
+    /// cancelled transaction that they save. A holder whose item is not to be seen yet is found by the transaction.
     async fn finds_a_holder_among(&mut self, chunk: &Chunk) -> Result<bool, Unsettled> {
         let unknown = |user: &UserId| !self.absent.contains(user);
         let users: Vec<UserId> = chunk.winners.iter().map(|winner| winner.user_id.clone()).filter(unknown).collect();
@@ -190,9 +190,8 @@ impl<S: Store> Fold<'_, '_, S> {
 
     /// Somebody else moved the head, or an earlier attempt of this very commit did and its answer was lost.
     async fn reload(&mut self) -> Result<Round, Unsettled> {
-        let coupon_id = self.head.coupon_id.clone();
-        let gone = || Unsettled::Contradiction(format!("coupon {coupon_id} was deleted while it was decided"));
-        self.head = self.store.head(&coupon_id, Consistency::Strong).await?.ok_or_else(gone)?;
+        let head = self.store.head(self.coupon_id(), Consistency::Strong).await?;
+        self.head = head.ok_or_else(|| self.gone())?;
         // A winner of another invocation may be somebody who held nothing when we looked.
         self.absent.clear();
         Ok(Round::Again)
@@ -219,13 +218,45 @@ impl<S: Store> Fold<'_, '_, S> {
             let found = self.store.issued_among(self.coupon_id(), &users).await?;
             found.into_iter().map(|item| (item.user_id.clone(), item)).collect()
         };
+        let (head, mut unseen) = (self.head.clone(), Vec::new());
         for entry in earlier {
-            let ticket = Ticket { partition: self.head.partition, offset: entry.offset };
-            if let Some(outcome) = outcome(&self.head, items.get(&entry.user_id), ticket) {
-                self.outcome(entry.offset, outcome);
+            match items.get(&entry.user_id) {
+                None if needs_item(&self.head, entry.offset) => unseen.push(entry),
+                item => self.derive(&head, item, entry),
+            }
+        }
+        self.derive_unseen(&unseen).await
+    }
+
+    /// The same for people whose item was not found although they asked in an `OPEN` epoch, where everybody won or held
+    /// a coupon already: the transaction that moved the head may be under way, beside us or left behind by a worker that
+    /// is gone, and its items not to be seen yet. A snapshot sees all of it, or none. More people take several snapshots,
+    /// of as many moments: each outcome is told by the head of its own, so that no order between them matters.
+    ///
+    /// Who is in none has no item for good: their request reached the log before its coupon. Waiting would never end.
+    async fn derive_unseen(&mut self, unseen: &[&Entry]) -> Result<(), Unsettled> {
+        let users: BTreeSet<UserId> = unseen.iter().map(|entry| entry.user_id.clone()).collect();
+        let users: Vec<UserId> = users.into_iter().collect();
+        for group in users.chunks(SNAPSHOT_USERS_MAX) {
+            let snapshot = self.store.snapshot(self.coupon_id(), group).await?.ok_or_else(|| self.gone())?;
+            let items: BTreeMap<&UserId, &IssuedCoupon> =
+                snapshot.items.iter().map(|item| (&item.user_id, item)).collect();
+            for entry in unseen.iter().filter(|entry| group.binary_search(&entry.user_id).is_ok()) {
+                self.derive(&snapshot.head, items.get(&entry.user_id).copied(), entry);
             }
         }
         Ok(())
+    }
+
+    fn derive(&mut self, head: &Head, item: Option<&IssuedCoupon>, entry: &Entry) {
+        let ticket = Ticket { partition: head.partition, offset: entry.offset };
+        if let Some(outcome) = outcome(head, item, ticket) {
+            self.outcome(entry.offset, outcome);
+        }
+    }
+
+    fn gone(&self) -> Unsettled {
+        Unsettled::Contradiction(format!("coupon {} was deleted while it was decided", self.coupon_id()))
     }
 
     fn coupon_id(&self) -> &CouponId {

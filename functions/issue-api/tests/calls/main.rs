@@ -209,6 +209,44 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_winner_whose_coupon_is_not_to_be_seen_yet_is_not_told_that_there_is_none() {
+        let world = World::in_pieces();
+        world.create("spring", json!({})).await;
+        let asked = World::json(&world.ask(call("POST", "/coupons/spring/issues")).await);
+        let status = format!("/coupons/spring/issues/{}", asked["requestId"].as_str().unwrap());
+        world.wait(250);
+        let reads = world.reads();
+        // The head has moved and the winner's item is on its way.
+        let ((), told) =
+            tokio::join!(world.decide("spring", &["user-17"]), async { world.ask(call("GET", &status)).await });
+        let told = World::json(&told);
+        assert_eq!((&told["status"], &told["rank"]), (&json!("ISSUED"), &json!(1)), "{told}");
+        // The head, the item, and snapshots: one at least that was refused.
+        assert!(world.reads() - reads >= 4, "{} reads", world.reads() - reads);
+        assert_eq!(World::json(&world.ask(call("GET", &status)).await), told);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_decided_status_costs_a_head_and_an_item_and_only_a_strangers_ticket_a_snapshot() {
+        let world = World::new();
+        world.create("spring", json!({"total": 3})).await;
+        let partition = world.partition("spring");
+        world.decide("spring", &["ann", "ann", "bob", "cho", "dan"]).await;
+        let cost = async |user: &str, offset: i64, status: &str| {
+            world.wait(250);
+            let reads = world.reads();
+            let path = format!("/coupons/spring/issues/{partition}-{offset}");
+            let told = World::json(&world.ask(call("GET", &path).user(user)).await);
+            assert_eq!(told["reason"].as_str().or(told["status"].as_str()), Some(status), "{told}");
+            world.reads() - reads
+        };
+        assert_eq!(cost("ann", 0, "ISSUED").await, 2);
+        assert_eq!(cost("ann", 1, "ALREADY_ISSUED").await, 2);
+        assert_eq!(cost("dan", 4, "SOLD_OUT").await, 2);
+        assert_eq!(cost("dan", 0, "ALREADY_ISSUED").await, 3, "dan holds nothing, and this is not dan's ticket");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_acknowledgement_that_is_no_ticket_is_a_503() {
         let world = World::new();
         world.create("spring", json!({"total": 5})).await;

@@ -14,7 +14,7 @@ use coupon_store::{Commit, Store, StoreError, Tokens};
 use issue_api::{Answer, App, Call, Clock, Settings};
 use kafka::Record;
 use serde_json::{Map, Value, json};
-use simulation::{MemoryLog, MemoryStore, RuledStore, StoreCall, StoreRule, Verdict};
+use simulation::{MemoryLog, MemoryStore, PiecewiseStore, RuledStore, StoreCall, StoreRule, Verdict};
 use wire_contract::{Answered, Api, Kind, Records};
 
 const TOPIC: &str = "requests";
@@ -86,7 +86,10 @@ impl StoreRule for Watch {
     }
 }
 
-type WatchedStore = RuledStore<MemoryStore, Watch>;
+/// How long a commit is seen in pieces.
+type Gap = fn() -> Duration;
+
+type WatchedStore = RuledStore<PiecewiseStore<MemoryStore, Gap>, Watch>;
 
 pub(crate) struct World {
     app: App<WatchedStore, SwappedLog>,
@@ -123,10 +126,19 @@ impl kafka::Log for SwappedLog {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(|| Duration::ZERO)
+    }
+
+    /// A world where every commit is seen in pieces for a while.
+    pub(crate) fn in_pieces() -> Self {
+        Self::with(|| Duration::from_millis(100))
+    }
+
+    fn with(gap: Gap) -> Self {
         let clock_ms = Arc::new(AtomicI64::new(START_MS));
         let ticking = Arc::clone(&clock_ms);
         let clock = Clock::new(move || Timestamp::from_millis_clamped(ticking.load(Ordering::Relaxed)));
-        let store = WatchedStore { inner: MemoryStore::new(), rule: Watch::default() };
+        let store = WatchedStore { inner: PiecewiseStore::new(MemoryStore::new(), gap), rule: Watch::default() };
         let log = SwappedLog::default();
         log.get().create_topic(TOPIC, 10);
         let settings = Settings { request_topic: TOPIC.into(), head_age_max: Duration::from_millis(250) };
@@ -183,11 +195,11 @@ impl World {
     pub(crate) async fn create_elsewhere(&self, id: &str) {
         self.create(id, json!({})).await;
         let head = Head { log: "another-topic".into(), ..self.head(id) };
-        self.store.inner.put_head(head);
+        self.store.inner.inner.put_head(head);
     }
 
     fn head(&self, id: &str) -> Head {
-        self.store.inner.heads().into_iter().find(|head| head.coupon_id.as_str() == id).unwrap()
+        self.store.inner.inner.heads().into_iter().find(|head| head.coupon_id.as_str() == id).unwrap()
     }
 
     pub(crate) fn partition(&self, id: &str) -> i32 {
@@ -204,7 +216,7 @@ impl World {
             user_id: UserId::parse(user).unwrap(),
         };
         let entries: Vec<Entry> = (next..).zip(users).map(entry).collect();
-        let items = self.store.inner.items();
+        let items = self.store.inner.inner.items();
         let holds = |user: &UserId| items.iter().any(|item| item.user_id == *user && item.coupon_id == head.coupon_id);
         for chunk in decide(&head, &entries, holds).chunks {
             let committed = self.store.inner.commit(&chunk, &Tokens::new().next()).await.unwrap();

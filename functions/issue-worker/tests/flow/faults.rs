@@ -8,13 +8,16 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use coupon::CouponId;
 use coupon_store::StoreError;
 use kafka::LogError;
 use kafka_event::KafkaRecord;
-use simulation::{LogCall, LogRule, MemoryLog, MemoryStore, RuledLog, RuledStore, StoreCall, StoreRule, Verdict};
+use simulation::{
+    LogCall, LogRule, MemoryLog, MemoryStore, PiecewiseStore, RuledLog, RuledStore, StoreCall, StoreRule, Verdict,
+};
 use wire_contract::{Kind, Records};
 
 /// What happens to one call.
@@ -30,7 +33,10 @@ pub(crate) enum Fault {
 
 type Overtake = dyn Fn(Vec<KafkaRecord>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
-pub(crate) type FaultyStore = RuledStore<MemoryStore, Faults>;
+/// How long a commit is seen in pieces.
+pub(crate) type Gap = fn() -> Duration;
+
+pub(crate) type FaultyStore = RuledStore<PiecewiseStore<MemoryStore, Gap>, Faults>;
 pub(crate) type FaultyLog = RuledLog<MemoryLog, Broken>;
 
 /// Faults of a store by the name of the call that meets them, and a count of its calls.

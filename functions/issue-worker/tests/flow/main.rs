@@ -14,7 +14,7 @@ mod tests {
 
     use crate::{
         faults::Fault,
-        world::{Sent, World},
+        world::{GAP, Sent, World},
     };
 
     #[tokio::test(start_paused = true)]
@@ -49,6 +49,35 @@ mod tests {
         assert_eq!(both[..first.len()], first);
         assert_eq!(both[first.len()..], first);
         assert_eq!(world.items(), items);
+        assert_eq!((world.store_calls("issued_among"), world.store_calls("snapshot")), (1, 0), "a lookup is enough");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_redelivery_beside_a_transaction_under_way_waits_for_its_items() {
+        let world = World::in_pieces("spring", 9).await;
+        let batch = world.requests("spring", &["ann", "bob", "ann"]);
+        // The worker is gone while its transaction is seen in pieces, and nobody was told anything.
+        tokio::time::timeout(GAP / 2, world.deliver(&batch)).await.unwrap_err();
+        assert_eq!((world.items().len(), world.results().len()), (2, 0));
+        world.restart_worker();
+        world.deliver(&batch).await.unwrap();
+        assert_eq!(world.results(), ["ann 3-0 ISSUED 1", "bob 3-1 ISSUED 2", "ann 3-2 REJECTED ALREADY_ISSUED"]);
+        assert!(world.store_calls("snapshot") > 1, "the first one met the transaction");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_from_before_their_coupon_hold_nobody_up() {
+        let world = World::with_coupon("spring", 1_000).await;
+        let users: Vec<String> = (0..150).map(|number| format!("user-{number}")).collect();
+        let names: Vec<&str> = users.iter().map(String::as_str).collect();
+        // As if they had been handed over before the coupon was there: dead letters, and nobody decided them.
+        let early = world.requests("spring", &names);
+        world.deliver(&world.requests("spring", &["ann"])).await.unwrap();
+        world.deliver(&early).await.unwrap();
+        let results = world.results();
+        assert!(results[1..].iter().all(|result| result.ends_with("REJECTED ALREADY_ISSUED")), "{results:?}");
+        assert_eq!((results.len(), world.items().len()), (151, 1));
+        assert_eq!(world.store_calls("snapshot"), 2, "of 99 people and of 51");
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,12 +12,15 @@ use coupon_store::{Deadline, Store, StoreError, Tokens};
 use issue_worker::{Topics, Unfinished, Worker};
 use kafka::Record;
 use kafka_event::{Header, KafkaEvent, KafkaRecord, PartitionRecords, TimestampType};
-use simulation::{MemoryLog, MemoryStore};
+use simulation::{MemoryLog, MemoryStore, PiecewiseStore};
 
-use crate::faults::{Broken, Fault, Faults, FaultyLog, FaultyStore};
+use crate::faults::{Broken, Fault, Faults, FaultyLog, FaultyStore, Gap};
 
 const PARTITION: i32 = 3;
 const TIME: Duration = Duration::from_secs(20);
+
+/// How long a commit is seen in pieces where it is.
+pub(crate) const GAP: Duration = Duration::from_millis(100);
 
 type TestedWorker = Worker<FaultyStore, FaultyLog>;
 
@@ -55,26 +58,36 @@ pub(crate) fn topics() -> Topics {
 
 impl World {
     pub(crate) async fn with_coupon(id: &str, total: u64) -> Self {
-        let world = Self::new();
+        Self::with_gap(id, total, || Duration::ZERO).await
+    }
+
+    /// A world whose commits are seen in pieces for [`GAP`].
+    pub(crate) async fn in_pieces(id: &str, total: u64) -> Self {
+        Self::with_gap(id, total, || GAP).await
+    }
+
+    async fn with_gap(id: &str, total: u64, gap: Gap) -> Self {
+        let world = Self::new(gap);
         world.create_coupon(id, total, "requests", PARTITION).await;
         world
     }
 
     pub(crate) async fn with_window(id: &str, total: u64, opens_ms: i64, closes_ms: i64) -> Self {
-        let world = Self::new();
+        let world = Self::new(|| Duration::ZERO);
         let at = |millis| Some(Timestamp::from_millis_clamped(millis));
         let window = Window::new(at(opens_ms), at(closes_ms)).unwrap();
         world.create(id, total, window, ("requests", PARTITION)).await;
         world
     }
 
-    fn new() -> Self {
+    fn new(gap: Gap) -> Self {
         let memory = MemoryStore::new();
+        let pieces = PiecewiseStore::new(memory.clone(), gap);
         let inner = MemoryLog::new();
         inner.create_topic("results", 1);
         inner.create_topic("dead", 1);
         let log = FaultyLog { inner, rule: Broken::default() };
-        let (rival_store, rival_log) = (memory.clone(), log.clone());
+        let (rival_store, rival_log) = (pieces.clone(), log.clone());
         // Another invocation with a worker of its own, whose results nobody looks at here.
         let overtake = move |records: Vec<KafkaRecord>| {
             let rule = Faults::new(Arc::new(|_none| Box::pin(async {})));
@@ -86,7 +99,7 @@ impl World {
             let done: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(done);
             done
         };
-        let store = FaultyStore { inner: memory.clone(), rule: Faults::new(Arc::new(overtake)) };
+        let store = FaultyStore { inner: pieces, rule: Faults::new(Arc::new(overtake)) };
         let worker = Worker::new(store.clone(), log.clone(), topics(), Tokens::with_seed(1));
         let worker = Mutex::new(Arc::new(worker));
         Self { memory, store, log, worker, next: Mutex::new((0, 1_000)), earlier: Mutex::new(0) }
