@@ -1,5 +1,5 @@
 //! What a ticket came to, derived from the head and the caller's own item: nothing else is stored. Serves the status
-//! call and the worker's redelivery alike. Reading the head *first* is the caller's duty.
+//! call and the worker's redelivery alike. Reading both at one moment, where the item is missing, is the caller's duty.
 
 use crate::{Head, IssuedCoupon, Offset, Phase, Rank, Reason, Ticket, Timestamp};
 
@@ -26,8 +26,9 @@ pub enum Outcome {
 /// | its ticket is this one | decided, `OPEN` | issued |
 /// | none, or another ticket | decided, `OPEN` | rejected, `ALREADY_ISSUED` |
 ///
-/// The item must have been read strongly consistent, after the head. Whether an item is needed at all tells
-/// [`needs_item`].
+/// An item that was found may have been read in any way, since it never changes. None must be the head's own moment's:
+/// a winner whose item is not to be seen yet would be told that they hold nothing. Whether an item is needed at all
+/// tells [`needs_item`].
 #[must_use]
 pub fn outcome(head: &Head, item: Option<&IssuedCoupon>, ticket: Ticket) -> Option<Outcome> {
     if !head.has_applied(ticket.offset) {

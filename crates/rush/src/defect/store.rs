@@ -71,6 +71,11 @@ impl PlantedStore {
         if self.planted.is(defect) { Consistency::Eventual } else { consistency }
     }
 
+    /// Whether a snapshot is no better than its reads, and mends nothing.
+    fn reads_snapshots_by_one(&self) -> bool {
+        self.planted.is(Defect::StaleItems) || self.planted.is(Defect::SnapshotInPieces)
+    }
+
     /// Writes a chunk as it is, whatever is stored.
     fn force(&self, chunk: &Chunk, winners: usize) -> Commit {
         self.inner.inner.put_head(chunk.head.clone());
@@ -156,7 +161,7 @@ impl Store for PlantedStore {
             let early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
             return Ok(early.iter().find(|item| item.user_id == *user && item.coupon_id == *id).cloned());
         }
-        if self.planted.is(Defect::SeenInPieces) {
+        if self.planted.is(Defect::SeenInPieces) || self.planted.is(Defect::SnapshotInPieces) {
             let pieces_ms = i64::try_from(self.planted.dice.below(PIECES_MS)).unwrap_or(0);
             if self.inner.is_younger(user, id, pieces_ms) {
                 return Ok(None);
@@ -166,7 +171,7 @@ impl Store for PlantedStore {
     }
 
     async fn issued_among(&self, id: &CouponId, users: &[UserId]) -> Result<Vec<IssuedCoupon>, StoreError> {
-        let by_one = [Defect::StaleItems, Defect::ItemBeforeHead, Defect::SeenInPieces];
+        let by_one = [Defect::StaleItems, Defect::ItemBeforeHead, Defect::SeenInPieces, Defect::SnapshotInPieces];
         if !by_one.into_iter().any(|defect| self.planted.is(defect)) {
             return self.inner.issued_among(id, users).await;
         }
@@ -178,7 +183,11 @@ impl Store for PlantedStore {
     }
 
     async fn snapshot(&self, id: &CouponId, users: &[UserId]) -> Result<Option<Snapshot>, StoreError> {
-        self.inner.snapshot(id, users).await
+        if !self.reads_snapshots_by_one() {
+            return self.inner.snapshot(id, users).await;
+        }
+        let Some(head) = self.head(id, Consistency::Strong).await? else { return Ok(None) };
+        Ok(Some(Snapshot { head, items: self.issued_among(id, users).await? }))
     }
 
     async fn coupons_of(&self, user: &UserId, after: Option<&CouponId>, limit: usize) -> Result<Page, StoreError> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coupon::{Entry, Offset, Timestamp, UserId, WINNERS_MAX, decide};
-use coupon_dynamodb::{DynamoStore, Meter};
-use coupon_store::{Commit, Consistency, Deadline, Retrying, Tokens};
+use coupon_dynamodb::{DynamoStore, Meter, Units};
+use coupon_store::{Commit, Consistency, Deadline, Retrying, SNAPSHOT_USERS_MAX, Store, Tokens};
 use coupon_store_contract::Fixture;
 
 use super::dynamo::Dynamo;

@@ -60,6 +60,8 @@ async fn a_throttled_call_says_so_and_writes_nothing() {
         assert!(matches!(store.head(&id, Consistency::Strong).await, Err(StoreError::Throttled(_))));
         assert!(matches!(store.issued(&ann, &id, Consistency::Strong).await, Err(StoreError::Throttled(_))));
         assert!(matches!(store.issued_among(&id, std::slice::from_ref(&ann)).await, Err(StoreError::Throttled(_))));
+        let snapshot = store.snapshot(&id, std::slice::from_ref(&ann)).await;
+        assert!(matches!(snapshot, Err(StoreError::Throttled(_))), "{snapshot:?}");
         assert!(matches!(store.coupons_of(&ann, None, 10).await, Err(StoreError::Throttled(_))));
         assert!(matches!(store.create(&head).await, Err(StoreError::Throttled(_))));
         for chunk in [&chunk, &without_winners(&head, &chunk)] {
@@ -89,7 +91,13 @@ async fn a_conflict_says_so_and_writes_nothing() {
         }
         let alone = store.commit(&without_winners(&head, &chunk), &tokens.next()).await;
         assert!(matches!(alone, Err(StoreError::Conflict(_))), "{alone:?}");
-        assert_eq!(store.head(&head.coupon_id, Consistency::Strong).await, Ok(Some(head.clone())), "reads have none");
+        assert_eq!(
+            store.head(&head.coupon_id, Consistency::Strong).await,
+            Ok(Some(head.clone())),
+            "plain reads have none"
+        );
+        let snapshot = store.snapshot(&head.coupon_id, &[case.user(1)]).await;
+        assert!(matches!(snapshot, Err(StoreError::Conflict(_))), "{snapshot:?}");
     }
     assert!(conflicts > 0 && in_progress > 0, "{conflicts} conflicts, {in_progress} in progress");
     case.is_unchanged(&head, &[case.user(1)]).await;
@@ -155,6 +163,23 @@ async fn the_loop_sends_the_same_token_until_the_answer_comes() {
     let (answer, ()) = tokio::join!(retrying.commit(&chunk), clear);
     assert_eq!(answer, Ok(Commit::Written), "a fresh token would have been Stale");
     assert_eq!(case.head().await, chunk.head);
+}
+
+#[tokio::test]
+async fn a_snapshot_is_taken_between_the_conflicts() {
+    let Faulty { dynamo, proxy, store, tokens } = faulty(18).await;
+    let direct = dynamo.store();
+    let case = Fixture::new(&direct, "between");
+    let head = case.created(10).await;
+    let head = case.issue(&head, [case.user(1)]).await;
+    proxy.set(Fault::new(Kind::Conflict, 0.7));
+    for _ in 0..10 {
+        let retrying = Retrying::new(&store, &tokens, Deadline::after(Duration::from_secs(60)));
+        let snapshot = retrying.snapshot(&case.coupon_id(), &[1, 2].map(|number| case.user(number))).await;
+        let snapshot = snapshot.unwrap().unwrap();
+        assert_eq!((snapshot.head, snapshot.items.len()), (head.clone(), 1));
+    }
+    assert!(proxy.met(Kind::Conflict) > 0, "no attempt met a conflict");
 }
 
 #[tokio::test]
