@@ -52,3 +52,20 @@ async fn a_coupon_costs_little_more_than_two_write_units() {
     assert!((2.0..=2.1).contains(&per_coupon), "{per_coupon} write units a coupon ({units:?}, {issued} coupons)");
     assert!(units.read <= 3.0, "a batch reads its head: {units:?}");
 }
+
+#[tokio::test]
+async fn a_snapshot_costs_two_read_units_for_the_head_and_each_person() {
+    let dynamo = Dynamo::start().await;
+    let direct = dynamo.store();
+    let case = Fixture::new(&direct, "snapshot");
+    let head = case.created(10).await;
+    case.issue(&head, [case.user(1)]).await;
+    for people in [1, SNAPSHOT_USERS_MAX] {
+        let meter = Arc::new(Meter::default());
+        let store = dynamo.store().metered(Arc::clone(&meter));
+        let users: Vec<UserId> = (0..people).map(|number| case.user(number)).collect();
+        assert!(store.snapshot(&case.coupon_id(), &users).await.unwrap().is_some());
+        let read = 2.0 * f64::from(u32::try_from(people + 1).unwrap());
+        assert_eq!(meter.units(), Units { read, write: 0.0 });
+    }
+}
