@@ -170,7 +170,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     // What runs until somebody ends it tells what happens; what has something to show tells only what is wrong.
     let level = match &cli.command {
         Command::Up(_) | Command::Esm(_) => LevelFilter::INFO,
-        _ => LevelFilter::WARN,
+        Command::Token(_)
+        | Command::Demo(_)
+        | Command::Load(_)
+        | Command::Measure(_)
+        | Command::Audit(_)
+        | Command::Exec(_) => LevelFilter::WARN,
     };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)

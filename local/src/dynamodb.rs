@@ -37,12 +37,13 @@ pub async fn start(spawner: Spawner, binary: &Path, port: u16, data: &Path) -> a
 }
 
 /// The variables with which any AWS SDK speaks to the DynamoDB at this URL. A developer's own credentials are kept, for
-/// a real table wants them; without any, every SDK would search for some and find none.
+/// a real table wants them; without any, every SDK would search for some and find none. Their region is kept for a real
+/// table, which speaks HTTPS: DynamoDB Local has other tables in another region.
 #[must_use]
 pub fn sdk_variables(url: &str) -> Vec<(String, String)> {
     let mut variables = vec![("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), url.to_owned())];
     let inherited = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let region = inherited("AWS_REGION").unwrap_or_else(|| REGION.to_owned());
+    let region = inherited("AWS_REGION").filter(|_| url.starts_with("https:")).unwrap_or_else(|| REGION.to_owned());
     variables.push(("AWS_REGION".to_owned(), region));
     if let (Some(id), Some(secret)) = (inherited("AWS_ACCESS_KEY_ID"), inherited("AWS_SECRET_ACCESS_KEY")) {
         variables.extend([("AWS_ACCESS_KEY_ID".to_owned(), id), ("AWS_SECRET_ACCESS_KEY".to_owned(), secret)]);

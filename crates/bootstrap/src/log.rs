@@ -20,6 +20,10 @@ pub enum BrokerAway {
     IsLogged,
 }
 
+/// How long a call may take in all: two attempts and two secrets, each bounded by itself, would come to more than the API
+/// function has.
+const CALL_TIMEOUT: Duration = Duration::from_secs(6);
+
 /// Lambda gives an environment about 500 ms between SIGTERM and SIGKILL.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(400);
 
@@ -82,6 +86,26 @@ impl ConnectedLog {
         lambda_runtime::spawn_graceful_shutdown_handler(flush).await;
     }
 
+    /// Calls the producer, and once more with the secret as it is now when the broker refuses the login.
+    async fn called<'a, T, F>(&'a self, call: impl Fn(&'a Producer) -> F + Send) -> Result<T, LogError>
+    where
+        F: Future<Output = Result<T, LogError>> + Send,
+    {
+        let called = async {
+            match call(&self.0.producer).await {
+                Err(LogError::Authentication(_)) => {
+                    self.reconnect().await?;
+                    call(&self.0.producer).await
+                }
+                called => called,
+            }
+        };
+        match tokio::time::timeout(CALL_TIMEOUT, called).await {
+            Ok(called) => called,
+            Err(_elapsed) => Err(LogError::Unavailable(format!("no answer within {CALL_TIMEOUT:?}"))),
+        }
+    }
+
     /// Connects with the secret as it is now. A second caller who was refused meanwhile finds it done.
     async fn reconnect(&self) -> Result<(), LogError> {
         let refused = |detail: String| LogError::Authentication(detail);
@@ -98,22 +122,10 @@ impl ConnectedLog {
 
 impl Log for ConnectedLog {
     async fn produce(&self, record: Record) -> Result<Delivery, LogError> {
-        match self.0.producer.produce(record.clone()).await {
-            Err(LogError::Authentication(_)) => {
-                self.reconnect().await?;
-                self.0.producer.produce(record).await
-            }
-            produced => produced,
-        }
+        self.called(|producer| producer.produce(record.clone())).await
     }
 
     async fn partitions(&self, topic: &str) -> Result<i32, LogError> {
-        match self.0.producer.partitions(topic).await {
-            Err(LogError::Authentication(_)) => {
-                self.reconnect().await?;
-                self.0.producer.partitions(topic).await
-            }
-            partitions => partitions,
-        }
+        self.called(|producer| producer.partitions(topic)).await
     }
 }

@@ -24,7 +24,8 @@ pub(crate) async fn kafka_secrets(sdk: &SdkConfig, config: &kafka::Config) -> Re
     }
     let timeouts = TimeoutConfig::builder().operation_timeout(SECRET_TIMEOUT).build();
     let client = Client::from_conf(Builder::from(sdk).timeout_config(timeouts).build());
-    Ok(kafka::Secrets { sasl: secret(&client, sasl).await?, ca: secret(&client, ca).await? })
+    let (sasl, ca) = tokio::try_join!(secret(&client, sasl), secret(&client, ca))?;
+    Ok(kafka::Secrets { sasl, ca })
 }
 
 async fn secret(client: &Client, arn: Option<&str>) -> Result<Option<String>, SecretsError> {

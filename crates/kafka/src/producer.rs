@@ -16,6 +16,8 @@ use crate::{
     clock::Moment,
 };
 
+/// More than any topic here takes. Batches of small records are bounded by `batch.size`, a million bytes.
+const MESSAGE_BYTES_MAX: &str = "2097152";
 /// After this long a record that is not acknowledged is given up.
 const MESSAGE_TIMEOUT_MS: &str = "3000";
 /// How long the broker waits for its replicas.
@@ -229,6 +231,9 @@ fn client_config(connection: &Connection, settings: ProducerSettings) -> ClientC
         // As Kafka's own clients have it; librdkafka's default is CRC32.
         ("partitioner", "murmur2_random"),
         ("topic.metadata.propagation.max.ms", TOPIC_PROPAGATION_MAX_MS),
+        // How large a record may be is the topic's to say, and the broker refuses what is larger. librdkafka's own limit
+        // is below the topics' default, headers counted in: what somebody else's client could write could not be passed on.
+        ("message.max.bytes", MESSAGE_BYTES_MAX),
         ("linger.ms", linger_ms.as_str()),
         ("compression.type", compression),
     ] {

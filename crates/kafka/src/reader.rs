@@ -1,7 +1,11 @@
 //! Reads a topic from start to a given end, for tools that check or show what is in a log. Belongs to no consumer
 //! group and commits nothing; no function uses it. What may have been removed in between is an error, not a gap.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use rdkafka::{
@@ -173,11 +177,18 @@ fn spans_of(consumer: &BaseConsumer<Context>, topic: &str) -> Result<Vec<Span>, 
 }
 
 fn read_record(message: &BorrowedMessage<'_>) -> ReadRecord {
-    let headers = message.headers().map_or_else(Vec::new, |headers| {
-        headers
-            .iter()
-            .map(|header| Header { name: header.key.to_owned(), value: header.value.map(Bytes::copy_from_slice) })
-            .collect()
+    let read = || {
+        let own = |header: rdkafka::message::Header<'_, &[u8]>| Header {
+            name: header.key.to_owned(),
+            value: header.value.map(Bytes::copy_from_slice),
+        };
+        message.headers().map(|headers| headers.iter().map(own).collect()).unwrap_or_default()
+    };
+    // rdkafka panics on a header whose name is not UTF-8, which any producer may write.
+    let headers = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_panic| {
+        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        tracing::error!(topic, partition, offset, "a header's name is no UTF-8: the record is read without headers");
+        Vec::new()
     });
     ReadRecord {
         partition: message.partition(),

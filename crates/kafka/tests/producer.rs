@@ -135,7 +135,7 @@ async fn a_partition_that_is_not_there_is_said_not_to_be() {
 async fn a_record_too_large_for_the_client_or_the_broker_is_said_to_be_too_large() {
     let cluster = Cluster::new();
     let producer = cluster.producer();
-    let large = Record { value: Some(vec![b' '; 2_000_000].into()), ..record("k") };
+    let large = Record { value: Some(vec![b' '; 2_200_000].into()), ..record("k") };
     let produced = producer.produce(large).await;
     assert!(matches!(produced, Err(LogError::TooLarge(_))), "{produced:?}");
 

@@ -31,9 +31,13 @@ impl<S: Store, L: Log> App<S, L> {
         let now = self.clock.now();
         let coupon = parse(call, now)?;
         let location = format!("/coupons/{}", coupon.coupon_id);
-        let partitions = self.log.partitions(self.requests.name()).await?;
+        call.user()?;
+        let partitions = self.log.partitions(self.requests.name()).await.map_err(|error| {
+            tracing::warn!(%error, "no partition for a new coupon");
+            Problem::not_created()
+        })?;
         let partition = partition_of(coupon.coupon_id.as_str().as_bytes(), partitions);
-        let partition = Partition::new(partition).map_err(|_negative| Problem::queue_unavailable())?;
+        let partition = Partition::new(partition).map_err(|_negative| Problem::not_created())?;
         let head = Head::new(coupon, self.requests.name().to_owned(), partition);
         match self.retrying().create(&head).await? {
             Creation::Created => Ok(Answer::json(201, &CouponView::new(&head, now)).with("location", location)),

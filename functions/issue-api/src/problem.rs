@@ -124,6 +124,11 @@ impl Problem {
         Self::new(Code::QueueUnavailable, detail).retry_after(1)
     }
 
+    /// A coupon's partition is not known without the broker.
+    pub(crate) fn not_created() -> Self {
+        Self::new(Code::QueueUnavailable, "The coupon was not created. Ask again.").retry_after(1)
+    }
+
     pub(crate) fn retry_after(self, seconds: u64) -> Self {
         self.with(|fault| fault.retry_after_seconds = Some(seconds))
     }

@@ -9,6 +9,9 @@ use coupon::{
 };
 use kafka_event::{BadRecord, KafkaEvent, KafkaRecord};
 
+/// Twice what a `traceparent` has today, 55 bytes (<https://www.w3.org/TR/trace-context/#traceparent-header>).
+const TRACEPARENT_BYTES_MAX: usize = 110;
+
 /// A request of the log.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -30,10 +33,11 @@ impl Request {
         }
     }
 
-    /// The record's `traceparent`, handed on as it is.
+    /// The record's `traceparent`, handed on as it is; none where it is no such thing, for a header can be as large as a
+    /// record, and a result that no topic takes would block the partition.
     pub(crate) fn traceparent(&self) -> Option<Bytes> {
-        let header = self.source.headers.iter().find(|header| header.name == "traceparent")?;
-        header.value.clone()
+        let mut traces = self.source.headers.iter().filter(|header| header.name == "traceparent");
+        traces.find_map(|header| header.value.clone().filter(|value| value.len() <= TRACEPARENT_BYTES_MAX))
     }
 }
 

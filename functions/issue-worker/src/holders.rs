@@ -7,7 +7,7 @@ use std::{
 
 use coupon::{CouponId, UserId};
 
-/// How many holders are remembered, over all coupons: at about 100 bytes each, some 10 MB at the most.
+/// How many holders and coupons are remembered in all: at some 100 bytes each, 10 to 20 MB at the most.
 const HOLDERS_MAX: usize = 100_000;
 
 /// What is known of one coupon.
@@ -46,14 +46,19 @@ impl Holders {
 
     /// Remembers people who hold this coupon.
     pub(crate) fn remember<'a>(&self, coupon_id: &CouponId, users: impl IntoIterator<Item = &'a UserId>) {
+        let mut users = users.into_iter().peekable();
+        if users.peek().is_none() {
+            return;
+        }
         let mut state = self.state();
         let state = &mut *state;
         if !state.coupons.contains_key(coupon_id) {
             state.order.push_back(coupon_id.clone());
+            state.count = state.count.saturating_add(1);
         }
         let known = state.coupons.entry(coupon_id.clone()).or_default();
         let before = known.users.len();
-        known.users.extend(users.into_iter().cloned());
+        known.users.extend(users.cloned());
         state.count = state.count.saturating_add(known.users.len().saturating_sub(before));
         state.forget_oldest();
     }
@@ -76,7 +81,7 @@ impl State {
     fn forget_oldest(&mut self) {
         while self.count > HOLDERS_MAX {
             let Some(oldest) = self.order.pop_front() else { return };
-            let forgotten = self.coupons.remove(&oldest).map_or(0, |known| known.users.len());
+            let forgotten = self.coupons.remove(&oldest).map_or(0, |known| known.users.len().saturating_add(1));
             self.count = self.count.saturating_sub(forgotten);
         }
     }
@@ -98,13 +103,16 @@ mod tests {
     fn memory_is_bounded_and_the_oldest_coupon_goes_first() {
         let holders = Holders::default();
         let users: Vec<UserId> = (0..HOLDERS_MAX).map(user).collect();
-        holders.remember(&coupon(1), &users[..HOLDERS_MAX / 2]);
-        holders.remember(&coupon(2), &users[..HOLDERS_MAX / 2]);
+        let half = HOLDERS_MAX / 2 - 1;
+        holders.remember(&coupon(1), &users[..half]);
+        holders.remember(&coupon(2), &users[..half]);
         assert!(holders.knows(&coupon(1), &user(0)) && holders.knows(&coupon(2), &user(0)));
         holders.remember(&coupon(3), &users[..1]);
         assert!(!holders.knows(&coupon(1), &user(0)));
         assert!(holders.knows(&coupon(2), &user(0)) && holders.knows(&coupon(3), &user(0)));
-        assert_eq!(holders.state().count, HOLDERS_MAX / 2 + 1);
+        assert_eq!(holders.state().count, half + 1 + 2, "with the coupons themselves");
+        holders.remember(&coupon(4), &[]);
+        assert_eq!(holders.state().order.len(), 2, "nobody is nothing to remember");
     }
 
     #[test]

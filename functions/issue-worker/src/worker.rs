@@ -73,10 +73,13 @@ impl<S: Store, L: Log> Worker<S, L> {
         let (settled, published) =
             join(self.settle_all(&batch, told, deadline), self.publish_results(results, deadline)).await;
         let (dead, left) = settled;
-        published?;
+        match (published, left.or_finished()) {
+            (Ok(()), Ok(())) => {}
+            (Err(Unfinished(one)), Err(Unfinished(other))) => return Err(Unfinished(format!("{other}; {one}"))),
+            (Err(unfinished), Ok(())) | (Ok(()), Err(unfinished)) => return Err(unfinished),
+        }
         // Dead letters are written last, when nothing else can fail any more: a coupon may be created between two
         // deliveries, and then the record's decision counts.
-        left.or_finished()?;
         self.publish_dead_letters(&batch, dead, deadline).await
     }
 

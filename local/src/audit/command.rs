@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Args;
-use kafka::Connection;
 
 use super::source::{Source, read_tickets};
 use super::{Names, Report};
+use crate::broker;
 use crate::cli::Refused;
 
 /// `audit`: where the log and the tables are, and what people were told.
@@ -58,16 +57,10 @@ pub async fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
 pub async fn audit(options: &AuditOptions) -> anyhow::Result<Report> {
     let audit = async {
         let tickets = options.tickets.as_deref().map(read_tickets).transpose()?;
-        let source = Source::new(&connection(options)?, &options.dynamodb, Names::default()).await?;
+        let connection = broker::connection(&options.kafka, options.kafka_config.as_deref())?;
+        let source = Source::new(&connection, &options.dynamodb, Names::default()).await?;
         let world = source.read(tickets, Duration::from_secs(options.patience)).await?;
         Ok(tokio::task::spawn_blocking(move || super::replay(&world)).await?)
     };
     audit.await.map_err(|error: anyhow::Error| Refused(format!("cannot check: {error:#}")).into())
-}
-
-fn connection(options: &AuditOptions) -> anyhow::Result<Connection> {
-    let Some(path) = &options.kafka_config else { return Ok(Connection::plaintext(&options.kafka)) };
-    let named = || format!("--kafka-config {}", path.display());
-    let text = std::fs::read_to_string(path).with_context(named)?;
-    Connection::from_properties(&text, Some(&options.kafka)).with_context(named)
 }

@@ -86,24 +86,26 @@ async fn the_refusals_come_in_their_order() {
     is_problem(&sandbox.issue("a%20b", "ann").await, 400, "INVALID_REQUEST");
     is_problem(&sandbox.issue("nobody-made-this", "ann").await, 404, "COUPON_NOT_FOUND");
 
-    let id = unique("order");
-    let coupon = json!({
-        "couponId": id, "name": "Order", "total": 1, "opensAt": in_ms(2000), "closesAt": in_ms(8000),
-    });
+    let later = unique("later");
+    let coupon = json!({"couponId": later, "name": "Later", "total": 1, "opensAt": in_ms(3_600_000)});
     assert_eq!(sandbox.create(&coupon).await.status, 201);
-    let early = sandbox.issue(&id, "ann").await;
+    let early = sandbox.issue(&later, "ann").await;
     is_problem(&early, 403, "NOT_OPEN");
     let seconds: u64 = early.header("retry-after").unwrap().parse().unwrap();
-    assert!((1..=3).contains(&seconds), "{seconds}");
+    assert!((3_000..=3_601).contains(&seconds), "{seconds}");
 
-    sandbox.until_state(&id, "OPEN").await;
-    assert_eq!(sandbox.asks(&id, "ann").await["status"], "ISSUED");
-    sandbox.until_state(&id, "SOLD_OUT").await;
+    let last = sandbox.coupon("last", 1).await;
+    assert_eq!(sandbox.asks(&last, "ann").await["status"], "ISSUED");
+    sandbox.until_state(&last, "SOLD_OUT").await;
     // Ann holds it, but what is asked first is whether there is any left.
-    let problem = is_problem(&sandbox.issue(&id, "ann").await, 410, "SOLD_OUT");
+    let problem = is_problem(&sandbox.issue(&last, "ann").await, 410, "SOLD_OUT");
     assert!(problem["detail"].as_str().unwrap().contains("/me/coupons"), "{problem}");
-    sandbox.until_state(&id, "CLOSED").await;
-    is_problem(&sandbox.issue(&id, "bob").await, 410, "CLOSED");
+
+    let short = unique("short");
+    let coupon = json!({"couponId": short, "name": "Short", "total": 1, "closesAt": in_ms(1_500)});
+    assert_eq!(sandbox.create(&coupon).await.status, 201);
+    sandbox.until_state(&short, "CLOSED").await;
+    is_problem(&sandbox.issue(&short, "bob").await, 410, "CLOSED");
 }
 
 #[tokio::test]

@@ -113,8 +113,21 @@ async fn garbage_as_large_as_the_topic_takes_fits_into_the_dead_letter_topic() {
     let sandbox = Sandbox::shared();
     let coupon = sandbox.coupon("large", 1).await;
     let partition = record_log::partition_of(coupon.as_bytes(), 10);
-    is_dead(&sandbox, record(partition, Some(&coupon), "x".repeat(900_000)), "undecodable").await;
+    is_dead(&sandbox, record(partition, Some(&coupon), "x".repeat(1_048_000)), "undecodable").await;
     assert_eq!(sandbox.asks(&coupon, "ann").await["status"], "ISSUED");
+}
+
+#[tokio::test]
+async fn a_trace_as_large_as_a_record_counts_as_none_and_its_request_as_any() {
+    let sandbox = Sandbox::shared();
+    let coupon = sandbox.coupon("traced", 2).await;
+    let partition = record_log::partition_of(coupon.as_bytes(), 10);
+    let huge = Header { name: "traceparent".into(), value: Some(vec![b'0'; 1_040_000].into()) };
+    let traced = Record { headers: vec![huge], ..record(partition, Some(&coupon), request(&coupon, "ann")) };
+    let delivery = sandbox.produce(traced).await;
+    let ticket = format!("{partition}-{}", delivery.offset.unwrap());
+    assert_eq!(sandbox.outcome_of(&coupon, &ticket, "ann").await["status"], "ISSUED");
+    assert_eq!(sandbox.asks(&coupon, "bob").await["rank"], 2, "nothing was blocked");
 }
 
 #[tokio::test]

@@ -105,3 +105,13 @@ fn every_file_that_a_page_names_is_there() {
 fn is_path(name: &str) -> bool {
     FOLDERS.iter().any(|folder| name.starts_with(folder)) && !name.contains(['*', ' ', '<', '{', '…', ':'])
 }
+
+#[test]
+fn the_codemap_names_every_package() {
+    let (workspace, map) = (Source::at("Cargo.toml").text, Source::at("ARCHITECTURE.md").text);
+    let members = workspace.lines().skip_while(|line| !line.starts_with("members")).take_while(|line| *line != "]");
+    let members = members.filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix("\","));
+    let missing: Vec<String> =
+        members.filter(|member| !map.contains(&format!("`{member}`"))).map(str::to_owned).collect();
+    report("Every package has its line in ARCHITECTURE.md's codemap.", &missing);
+}
