@@ -39,6 +39,12 @@ const MAPPING_MAX: Duration = Duration::from_secs(90);
 /// a function that cannot start.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
 const ANSWER_POLL: Duration = Duration::from_millis(200);
+/// How many calls the gateway has under way at our host: many more than that has environments.
+const CALLS_MAX: usize = 512;
+/// And at somebody else's. `cargo lambda watch` 1.9 stands still for good once 100 invocations of a function wait: who
+/// adds the next one holds the lock that is needed to take one away.
+/// <https://github.com/cargo-lambda/cargo-lambda/blob/main/crates/cargo-lambda-watch/src/state.rs>
+const CALLS_ELSEWHERE_MAX: usize = 64;
 const FETCH_WAIT_MS: &str = "20";
 
 /// What the start of each part needs to know.
@@ -204,7 +210,8 @@ impl<'a> Starting<'a> {
             authorized: route.authorized,
         };
         let routes = self.settings.routes.iter().map(route).collect();
-        let settings = GatewaySettings { routes, host: functions.address.clone(), authorizer };
+        let calls_max = if functions.host.is_some() { CALLS_MAX } else { CALLS_ELSEWHERE_MAX };
+        let settings = GatewaySettings { routes, host: functions.address.clone(), calls_max, authorizer };
         Gateway::start(listen(self.ports.api).await?, settings)
     }
 

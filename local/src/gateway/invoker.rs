@@ -22,10 +22,6 @@ const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A host closes idle connections after some time; we do so before.
 const IDLE_MAX: Duration = Duration::from_secs(20);
 
-/// Calls under way at once. Those beyond wait here instead of at the host, where each would cost two more sockets: a
-/// crowd of thousands must not run out of file descriptors. Many more than a host has environments.
-const CALLS_MAX: usize = 512;
-
 /// A client of one Lambda host.
 #[derive(Debug)]
 pub(super) struct Invoker {
@@ -51,14 +47,15 @@ pub(super) enum NoAnswer {
 }
 
 impl Invoker {
-    pub(super) fn new() -> Self {
+    /// A client with so many calls under way at once; those beyond wait.
+    pub(super) fn new(calls_max: usize) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_MAX)
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Self { client, calls: Semaphore::new(CALLS_MAX) }
+        Self { client, calls: Semaphore::new(calls_max) }
     }
 
     /// Where a function is invoked, below a host's address such as `http://127.0.0.1:9703`.

@@ -49,6 +49,9 @@ pub struct GatewaySettings {
     pub routes: Vec<Route>,
     /// The Lambda host, such as `http://127.0.0.1:9703`.
     pub host: String,
+    /// Calls under way at once. Those beyond wait here instead of at the host, where each would cost two more sockets: a
+    /// crowd of thousands must not run out of file descriptors.
+    pub calls_max: usize,
     /// Who is let through where a route asks for it.
     pub authorizer: Authorizer,
 }
@@ -65,13 +68,13 @@ impl Gateway {
     /// # Errors
     /// A route key or the host's address is none, or the listener has no address.
     pub fn start(listener: TcpListener, settings: GatewaySettings) -> anyhow::Result<Self> {
-        let GatewaySettings { routes, host, authorizer } = settings;
+        let GatewaySettings { routes, host, calls_max, authorizer } = settings;
         let routes = Routes::new(routes)?;
         let addresses = routes
             .functions()
             .map(|function| Ok((function.to_owned(), Invoker::address(&host, function)?)))
             .collect::<anyhow::Result<_>>()?;
-        let shared = Shared { routes, addresses, authorizer, invoker: Invoker::new() };
+        let shared = Shared { routes, addresses, authorizer, invoker: Invoker::new(calls_max) };
         let server = Server::start(listener, Handle(Arc::new(shared))).context("the gateway's listener")?;
         Ok(Self { server })
     }

@@ -44,6 +44,7 @@ impl Front {
         let settings = GatewaySettings {
             routes: vec![route("POST /open/{id}", false), route("GET /open/{id}", false), route("$default", true)],
             host: host.to_owned(),
+            calls_max: 512,
             authorizer: Authorizer::new(ISSUER, [AUDIENCE.to_owned()], [(keys.kid().to_owned(), keys.public())]),
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

@@ -6,6 +6,8 @@ mod asking;
 #[cfg(test)]
 mod callers;
 #[cfg(test)]
+mod cargo_lambda;
+#[cfg(test)]
 mod creating;
 #[cfg(test)]
 mod crowds;
