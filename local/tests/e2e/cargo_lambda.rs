@@ -23,8 +23,7 @@ fn cargo_lambda_tells_the_functions_what_a_sandbox_at_its_default_ports_does() {
     expected.extend(settings.worker.environment(&parameters));
     // An empty variable is an absent one.
     expected.retain(|(_name, value)| !value.is_empty());
-    let made_up =
-        [("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "sandbox"), ("AWS_SECRET_ACCESS_KEY", "sandbox")];
+    let made_up = [("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "sandbox"), ("AWS_SECRET_ACCESS_KEY", "sandbox")];
     let expected = expected.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(made_up);
     assert_eq!(told, expected.collect::<BTreeMap<_, _>>());
 }
