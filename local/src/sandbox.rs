@@ -48,7 +48,7 @@ pub struct Sandbox {
     mapping: kafka_esm::Running,
     faults: Option<FaultServer>,
     targets: Targets,
-    _secrets: Option<SecretsManager>,
+    _secrets: SecretsManager,
     _data: DataDir,
 }
 
@@ -62,7 +62,7 @@ impl Sandbox {
         let (log, tables) = tokio::try_join!(starting.log(), starting.tables())?;
         starting.check(&log, &tables).await?;
         let secrets = starting.secrets(&log).await?;
-        let functions = starting.functions(&log, &tables, secrets.as_ref()).await?;
+        let functions = starting.functions(&log, &tables, &secrets).await?;
         let gateway = starting.gateway(&functions).await?;
         let (mapping, ()) =
             tokio::try_join!(starting.mapping(&log, &functions), starting.answers(&gateway, &functions))?;

@@ -61,6 +61,12 @@ impl Login {
         parameters.security_protocol = protocol;
         Ok(Self { parameters, secrets })
     }
+
+    /// Whether the functions have anything to ask for.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        !self.secrets.is_empty()
+    }
 }
 
 /// The CA's certificate as PEM; `probe` is librdkafka's word for the system's own.

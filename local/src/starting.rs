@@ -158,21 +158,21 @@ impl<'a> Starting<'a> {
         dynamodb::belongs_to(&tables.client, &self.settings.tables.coupons, topic, &ends).await
     }
 
-    /// A Secrets Manager for our own host; somebody else's host has its own.
-    pub(crate) async fn secrets(&self, log: &Log) -> anyhow::Result<Option<SecretsManager>> {
-        match self.options.parts.functions {
-            Part::Embedded => SecretsManager::start(&log.login).await.map(Some),
-            Part::External(_) => Ok(None),
-        }
+    /// A Secrets Manager with the broker's login, whoever runs the functions.
+    pub(crate) async fn secrets(&self, log: &Log) -> anyhow::Result<SecretsManager> {
+        SecretsManager::start(&log.login).await
     }
 
     pub(crate) async fn functions(
         &self,
         log: &Log,
         tables: &Tables,
-        secrets: Option<&SecretsManager>,
+        secrets: &SecretsManager,
     ) -> anyhow::Result<Functions> {
         let mut aws = dynamodb::sdk_variables(&tables.address);
+        if log.login.has_secrets() {
+            aws.push(("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), secrets.url()));
+        }
         if let Part::External(url) = &self.options.parts.functions {
             for function in [&self.settings.api, &self.settings.worker] {
                 let variables = function.environment(&log.login.parameters).into_iter().chain(aws.iter().cloned());
@@ -183,7 +183,6 @@ impl<'a> Starting<'a> {
             }
             return Ok(Functions { address: url.trim_end_matches('/').to_owned(), host: None });
         }
-        aws.extend(secrets.map(|secrets| ("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), secrets.url())));
         let specs = [&self.settings.api, &self.settings.worker]
             .map(|function| self.function(function, log, &aws))
             .into_iter()
