@@ -14,6 +14,9 @@ const BOOTSTRAP: &str = "bootstrap.servers";
 const SOCKET_TIMEOUT_MS: &str = "1000";
 /// TCP, TLS and SASL together; librdkafka's 30 s would outlive every request.
 const CONNECTION_SETUP_TIMEOUT_MS: &str = "2000";
+/// Connections to brokers that are just learned of start half of this apart, with librdkafka's default of 100 ms each init
+/// phase waits 50 ms for the one that replaces the bootstrap connection. Doubles with each attempt that fails.
+const RECONNECT_BACKOFF_MS: &str = "20";
 /// librdkafka waits up to 10 s between attempts by default: a broker that is back would be found back 10 s late.
 const RECONNECT_BACKOFF_MAX_MS: &str = "1000";
 /// Below the 350 s after which AWS's network load balancers forget a connection
@@ -91,6 +94,7 @@ impl Connection {
             ("socket.timeout.ms", SOCKET_TIMEOUT_MS),
             ("socket.connection.setup.timeout.ms", CONNECTION_SETUP_TIMEOUT_MS),
             ("socket.keepalive.enable", "true"),
+            ("reconnect.backoff.ms", RECONNECT_BACKOFF_MS),
             ("reconnect.backoff.max.ms", RECONNECT_BACKOFF_MAX_MS),
             ("connections.max.idle.ms", CONNECTIONS_IDLE_MAX_MS),
             // A misspelled name must not become a topic on a broker that makes them by itself.
