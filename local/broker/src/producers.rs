@@ -67,8 +67,10 @@ impl Producers {
         if self.admitted.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
             return Ok(());
         }
-        self.find(topition).await?;
+        // The queries too: one that is still open while the storage writes would keep this connection's write from
+        // beginning ("database is locked", at once).
         let _alone = self.gate.write().await;
+        self.find(topition).await?;
         // A higher epoch only: a lower one that was never given is the storage's to refuse.
         self.connection
             .execute(

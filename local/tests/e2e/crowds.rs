@@ -173,3 +173,26 @@ async fn a_store_that_loses_answers_throttles_and_conflicts_changes_nothing() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn producers_that_all_begin_at_once_are_all_let_in() {
+    let sandbox = Sandbox::shared();
+    let begin = |number: i32| {
+        let connection = kafka::Connection::plaintext(&sandbox.at.kafka);
+        tokio::spawn(async move {
+            let producer = kafka::Producer::new(&connection, kafka::ProducerSettings::default()).unwrap();
+            for turn in 0..5 {
+                let record = kafka::Record {
+                    topic: "coupon-issue-request".into(), // where garbage becomes dead letters
+                    partition: Some((number + turn) % 10),
+                    value: Some("{}".into()),
+                    ..kafka::Record::default()
+                };
+                kafka::Log::produce(&producer, record).await.unwrap();
+            }
+        })
+    };
+    for producing in (0..24).map(begin).collect::<Vec<_>>() {
+        producing.await.unwrap();
+    }
+}
