@@ -75,10 +75,9 @@ impl Client {
     /// How many partitions a topic has. Blocks for up to `timeout`.
     pub(crate) fn partitions(&self, topic: &str, timeout: Duration) -> Result<i32, LogError> {
         check_name(topic)?;
-        let producer = &self.producer;
         let metadata =
-            producer.client().fetch_metadata(Some(topic), timeout).map_err(|error| self.explain(&error, topic))?;
-        producer.context().succeeded();
+            self.producer.client().fetch_metadata(Some(topic), timeout).map_err(|error| self.explain(&error, topic))?;
+        self.producer.context().succeeded();
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let found = found.ok_or_else(|| LogError::UnknownTopic(topic.to_owned()))?;
         if let Some(error) = found.error() {
@@ -92,22 +91,21 @@ impl Client {
 
     /// Waits until the queue is empty. Blocks for up to `timeout`.
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), LogError> {
-        let producer = &self.producer;
-        producer.flush(timeout).map_err(|error| {
-            let left = producer.in_flight_count();
+        self.producer.flush(timeout).map_err(|error| {
+            let left = self.producer.in_flight_count();
             LogError::Unavailable(format!("{left} records were not acknowledged within {timeout:?}: {error}"))
         })
     }
 
     /// The error that a code is to the caller; the cause behind a fatal one is asked of librdkafka.
     fn explain(&self, error: &KafkaError, what: &str) -> LogError {
-        let producer = &self.producer;
-        match producer.client().fatal_error() {
+        let context = self.producer.context();
+        match self.producer.client().fatal_error() {
             Some((code @ (Code::ClusterAuthorizationFailed | Code::TopicAuthorizationFailed), text)) => {
-                producer.context().explain(code, &text)
+                context.explain(code, &text)
             }
             Some((_code, text)) => LogError::Fatal(format!("{what}: {text}")),
-            None => producer.context().explain(code_of(error), what),
+            None => context.explain(code_of(error), what),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! rdkafka has such a thread of its own, `ThreadedProducer`, which polls for 100 ms at a time and spends the last
 //! millisecond of each spinning, since it hands whole milliseconds to librdkafka: one percent of a core for a client that
-//! does nothing. Here it is a thousandth of that.
+//! does nothing. Here it is a tenth of that.
 
 use std::{
     ops::Deref,
