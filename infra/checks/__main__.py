@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path as File
 from typing import Any
 
-from . import rules_api, rules_functions, rules_mapping, rules_parameters, rules_watch
+from . import rules_api, rules_functions, rules_mapping, rules_parameters, rules_topics, rules_watch
 from .code import CodeChanged
 from .faults import FAULTS, Fault, Unplanted
 from .lint import lint, translate
@@ -15,7 +15,7 @@ from .resolve import Resolver, Unresolved
 from .scenes import SCENES, Deployed
 from .source import Finding, Source, Unreadable, read
 
-RULES = [*rules_functions.ALL, *rules_mapping.ALL, *rules_api.ALL, *rules_watch.ALL]
+RULES = [*rules_functions.ALL, *rules_mapping.ALL, *rules_topics.ALL, *rules_api.ALL, *rules_watch.ALL]
 FINE, WRONG, UNCHECKED = 0, 1, 2
 TEXT_MAX = 400
 

@@ -78,6 +78,7 @@ def _part(text: str) -> str | int:
 
 
 MAPPING = "Resources|Mapping|Properties"
+TOPICS = "Resources|Topics|Properties"
 API, WORKER = "Resources|ApiFunction|Properties", "Resources|WorkerFunction|Properties"
 # Statements by their place in the role's one policy.
 LOGS, TRACES, HEADS, ISSUED, SECRETS, KEY, NETWORK = range(7)
@@ -135,10 +136,27 @@ FAULTS = [
     Fault("a variable that is not set", f"{WORKER}|Environment|Variables|DEAD_LETTER_TOPIC", GONE, "variables"),
     Fault("a variable that nobody reads", f"{API}|Environment|Variables|HEAD_CACHE", "250", "variables"),
     Fault("a misspelt variable", "Globals|Function|Environment|Variables|KAFKA_SASL_SECRET", {"Ref": "SaslSecretArn"}, "variables", "Resources|ApiFunction"),
-    Fault("the wrong table", "Globals|Function|Environment|Variables|COUPONS_TABLE", {"Ref": "UserCouponsTable"}, "variables", "Resources|ApiFunction"),
+    Fault("the wrong table", f"{API}|Environment|Variables|COUPONS_TABLE", {"Ref": "UserCouponsTable"}, "variables"),
     Fault("results among requests", f"{WORKER}|Environment|Variables|RESULT_TOPIC", {"Fn::Sub": "${Prefix}coupon-issue-request"}, "variables", "Resources"),
     Fault("another topic than is read", f"{MAPPING}|Topics|0", "coupon-issue-requests", "variables", "Resources"),
     Fault("another cluster than is read", f"{MAPPING}|SelfManagedEventSource|Endpoints|KafkaBootstrapServers", ["c.example:9092"], "variables", "Resources|ApiFunction"),
+    # The topics.
+    Fault("no topics", "Resources|Topics|Type", "AWS::CloudFormation::WaitConditionHandle", "topics", "Resources"),
+    Fault("topics that nobody answers for", f"{TOPICS}|ServiceToken", {"Fn::GetAtt": ["WorkerFunction", "Arn"]}, "topics"),
+    Fault("a stack that waits for an hour", f"{TOPICS}|ServiceTimeout", GONE, "topics", TOPICS),
+    Fault("a stack that does not wait for the second call", f"{TOPICS}|ServiceTimeout", 130, "topics"),
+    Fault("a topic under another name", f"{TOPICS}|Topics|1|Name", "results", "topics", TOPICS),
+    Fault("a topic that nobody makes", f"{TOPICS}|Topics|2", GONE, "topics", f"{TOPICS}|Topics"),
+    Fault("the producer's clock", f"{TOPICS}|Topics|0|Config|message.timestamp.type", "CreateTime", "topics", TOPICS),
+    Fault("a log that forgets by key", f"{TOPICS}|Topics|0|Config|cleanup.policy", "compact", "topics", TOPICS),
+    Fault("a retention of its own", f"{TOPICS}|Topics|1|Config|retention.ms", 3600000, "topics", TOPICS),
+    Fault("records that are safe in memory only", f"{TOPICS}|Topics|0|Config|write.caching", GONE, "topics", TOPICS),
+    Fault("one replica is enough", f"{TOPICS}|Topics|0|Config|min.insync.replicas", GONE, "topics", TOPICS),
+    Fault("one partition for all", f"{TOPICS}|Topics|0|Partitions", 1, "topics", TOPICS),
+    Fault("small dead letters", f"{TOPICS}|Topics|2|Config|max.message.bytes", 1048576, "topics", TOPICS),
+    Fault("requests of any size", f"{TOPICS}|Topics|0|Config|max.message.bytes", GONE, "topics", TOPICS),
+    Fault("a mapping before its topic", "Resources|Mapping|DependsOn", GONE, "topics", "Resources|Mapping"),
+    Fault("a right to the tables for topic-setup", "Resources|TopicSetupRole|Properties|Policies|0|PolicyDocument|Statement|+", {"Sid": "Heads", "Effect": "Allow", "Action": "dynamodb:DeleteItem", "Resource": {"Fn::GetAtt": ["CouponsTable", "Arn"]}}, "policies", "Resources|TopicSetupRole"),
     # Tables.
     Fault("a wrong key", "Resources|CouponsTable|Properties|KeySchema|0|AttributeName", "id", "tables", "Resources"),
     Fault("no range key", "Resources|UserCouponsTable|Properties|KeySchema|1", GONE, "tables", "Resources"),
@@ -220,6 +238,7 @@ FAULTS = [
     Fault("an issuer without TLS", "Parameters|JwtIssuer|AllowedPattern", "^https?://", "parameters"),
     Fault("SASL without a secret", "Rules|SaslHasItsSecret", GONE, "parameters"),
     Fault("half a VPC", "Rules|VpcIsWhole", GONE, "parameters"),
+    Fault("more replicas in sync than there are", "Rules|ReplicasSuffice", GONE, "parameters"),
     Fault("a default that its own pattern refuses", "Parameters|Pollers|Default", 500, "parameters"),
     Fault("a condition that never holds", "Conditions|HasCors", {"Fn::Equals": ["a", "b"]}, "parameters", "Conditions"),
     Fault("a condition on nothing", "Conditions|HasCors", {"Condition": "HasOrigins"}, "parameters", "Conditions|HasCors"),

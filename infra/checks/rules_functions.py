@@ -18,7 +18,7 @@ FUNCTION, TABLE, ROLE, LOGS, MAPPING = (
 )
 
 # DESIGN sections 6 and 9, in seconds.
-TIMEOUTS = {"issue-api": 10, "issue-worker": 60}
+TIMEOUTS = {"issue-api": 10, "issue-worker": 60, "topic-setup": 120}
 
 LOGGING = {"logs:CreateLogStream", "logs:PutLogEvents"}
 # Actions that know no resource, or not for what Lambda does with them.
