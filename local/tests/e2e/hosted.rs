@@ -18,6 +18,9 @@ use local::process::Spawner;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+/// Nothing that a test waits for takes this long, however busy the machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub(crate) type HttpClient = Client<HttpConnector, Full<Bytes>>;
 
 pub(crate) fn http_client() -> HttpClient {
@@ -131,9 +134,9 @@ impl Hosted {
 pub(crate) fn eventually<'a>(what: &'a str, mut holds: impl FnMut() -> bool + 'a) -> impl Future<Output = ()> + 'a {
     let place = std::panic::Location::caller();
     async move {
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + PATIENCE;
         while !holds() {
-            assert!(Instant::now() < end, "{what}: not within 10 s, at {place}");
+            assert!(Instant::now() < end, "{what}: not within {PATIENCE:?}, at {place}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

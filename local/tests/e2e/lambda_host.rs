@@ -78,7 +78,7 @@ async fn who_waits_too_long_is_throttled_and_never_run() {
         spec.queue_timeout = Duration::from_millis(300);
     })
     .await;
-    let (slow, throttled) = tokio::join!(hosted.invoke(json!({ "do": "sleep", "millis": 2000 })), async {
+    let (slow, throttled) = tokio::join!(hosted.invoke(json!({ "do": "sleep", "millis": 6000 })), async {
         hosted.sleeps().await;
         hosted.invoke(json!({ "do": "exit" })).await
     });
@@ -92,7 +92,7 @@ async fn who_waits_too_long_is_throttled_and_never_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_whose_caller_left_the_queue_is_never_run() {
     let hosted = Hosted::start_with(|spec| spec.environments = 1).await;
-    let (slow, ()) = tokio::join!(hosted.invoke(json!({ "do": "sleep", "millis": 2000 })), async {
+    let (slow, ()) = tokio::join!(hosted.invoke(json!({ "do": "sleep", "millis": 6000 })), async {
         hosted.sleeps().await;
         let waiting = hosted.invoke(json!({ "do": "exit" }));
         assert!(tokio::time::timeout(Duration::from_millis(200), waiting).await.is_err(), "it waits for the other one");
@@ -310,10 +310,10 @@ async fn a_frozen_function_goes_on_where_it_was() {
     let hosted = Hosted::start().await;
     let first = hosted.pid().await;
     let began = Instant::now();
-    hosted.host.freeze("sample", SECOND).await.unwrap();
+    hosted.host.freeze("sample", 3 * SECOND).await.unwrap();
     eventually("it is stopped", || state(first) == Some('T')).await;
     assert_eq!(hosted.pid().await, first, "it was given the request while frozen");
-    assert!(began.elapsed() >= SECOND, "{:?}", began.elapsed());
+    assert!(began.elapsed() >= 3 * SECOND, "{:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

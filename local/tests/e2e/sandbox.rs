@@ -159,6 +159,23 @@ impl Sandbox {
         id
     }
 
+    /// A new coupon of so many that closes within this time; its id. A machine too busy to create one so soon before its
+    /// end creates one with more time.
+    pub(crate) async fn closing_coupon(&self, name: &str, total: u64, mut within: Duration) -> String {
+        loop {
+            let id = unique(name);
+            let closes_at = in_ms(i64::try_from(within.as_millis()).unwrap());
+            let coupon = json!({"couponId": id, "name": name, "total": total, "closesAt": closes_at});
+            let created = self.create(&coupon).await;
+            if created.status == 201 {
+                return id;
+            }
+            is_problem(&created, 400, "INVALID_REQUEST");
+            within *= 2;
+            assert!(within < PATIENCE, "{created:?}");
+        }
+    }
+
     /// `GET /coupons/{couponId}`.
     pub(crate) async fn show(&self, coupon: &str) -> Response {
         self.call(Method::GET, &format!("/coupons/{coupon}"), None, "").await
@@ -181,6 +198,26 @@ impl Sandbox {
     pub(crate) async fn status(&self, coupon: &str, ticket: &str, user: &str) -> Response {
         let path = format!("/coupons/{coupon}/issues/{ticket}");
         self.call(Method::GET, &path, Some(&self.token(user)), "").await
+    }
+
+    /// The status as soon as it is one of these. Environments cache heads for 250 ms, each by itself: right behind a
+    /// decision one of them may not know of it.
+    pub(crate) async fn status_once(
+        &self,
+        coupon: &str,
+        ticket: &str,
+        user: &str,
+        is_one: impl Fn(&Response) -> bool,
+    ) -> Response {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.status(coupon, ticket, user).await;
+            if is_one(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < end, "{ticket} after {PATIENCE:?}: {answer:?}");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
     }
 
     /// What a ticket came to, as soon as it is known.
