@@ -9,6 +9,7 @@ import hashlib
 import os
 import pathlib
 import queue
+import random
 import signal
 import socket
 import subprocess
@@ -19,6 +20,9 @@ import threading
 HERE = pathlib.Path(__file__).resolve().parent
 TARGET = HERE.parents[1] / "target" / "real"
 PR_SET_PDEATHSIG = 1
+# Below the range from which Linux takes the ports of outgoing connections: one from there could be gone before its part
+# listens on it.
+RANDOM_PORTS = range(20_000, 32_000)
 PARENT_POLL_SECONDS = 0.5
 
 
@@ -62,9 +66,15 @@ def fetch_by(command, what):
 
 def free_ports(count):
     """Ports that were free a moment ago, and are all different: each is held until the last is known."""
+    ports = []
     with contextlib.ExitStack() as held:
-        listeners = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [listener.getsockname()[1] for listener in listeners]
+        for port in random.sample(RANDOM_PORTS, len(RANDOM_PORTS)):
+            with contextlib.suppress(OSError):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+                ports.append(port)
+            if len(ports) == count:
+                return ports
+    raise Failed(f"no {count} free ports from {RANDOM_PORTS.start} to {RANDOM_PORTS.stop}")
 
 
 def start(command, **more):

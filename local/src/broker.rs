@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use kafka::{Admin, Connection, LogError, NewTopicSpec, Reader};
+use kafka::{Admin, Connection, LogError, NewTopicSpec, Producer, ProducerSettings, Reader};
 
 use crate::embedded::Embedded;
 use crate::process::{Program, Spawner};
@@ -16,6 +16,8 @@ use crate::settings::Topic;
 /// How long a new topic may take to be there for everybody.
 const TOPIC_MAX: Duration = Duration::from_secs(20);
 const TOPIC_POLL: Duration = Duration::from_millis(50);
+/// As long as a function tries a broker in its init phase.
+const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// Copies of a record: as many as the cluster thinks right, for a sandbox's may have one broker or three.
 const CLUSTERS_OWN: i32 = -1;
 
@@ -39,6 +41,21 @@ pub async fn start(spawner: Spawner, binary: &Path, place: Place<'_>) -> anyhow:
     program.args = vec!["--port".into(), place.port.to_string().into(), "--data".into(), place.data.into()];
     program.args.extend(["--advertised-port".into(), place.advertised_port.to_string().into()]);
     Embedded::start(spawner, program).await
+}
+
+/// Whether a cluster answers there that lets us in: tried as the functions try it in their init phase.
+///
+/// # Errors
+/// It does not, or refuses the login or the certificate.
+pub async fn answers(connection: &Connection, topic: &Topic) -> anyhow::Result<()> {
+    let tried = Producer::new(connection, ProducerSettings::default())?.check(&topic.name, ANSWER_MAX).await;
+    match tried {
+        Ok(()) | Err(LogError::UnknownTopic(_)) => Ok(()),
+        Err(LogError::Authentication(why)) => {
+            bail!("it refuses us ({why}); check the login and the CA in --kafka-config")
+        }
+        Err(why) => bail!("it does not answer as Kafka ({why}); start it first, or leave --broker out"),
+    }
 }
 
 /// Makes the topics that do not exist, and waits until each can be read. One that exists is left as it is, but for a

@@ -15,7 +15,7 @@ use crate::demo::{self, DemoOptions};
 use crate::esm::{self, EsmOptions};
 use crate::load::{self, LoadOptions, MeasureOptions};
 use crate::token::{self, TokenOptions};
-use crate::{process, up};
+use crate::{elsewhere, process, up};
 
 /// Exit code of what refuses to run or to judge, because tables and log do not belong together or cannot be read.
 pub const EXIT_REFUSED: u8 = 3;
@@ -88,16 +88,16 @@ pub struct ExecOptions {
 #[derive(Debug, Clone, Args)]
 pub struct PartOptions {
     /// The Kafka broker: `embedded`, or the bootstrap servers of a real one as HOST:PORT,HOST:PORT
-    #[arg(long, value_name = "embedded|HOST:PORT,…", default_value = "embedded")]
+    #[arg(long, value_name = "embedded|HOST:PORT,…", default_value = "embedded", value_parser = elsewhere::broker)]
     pub broker: Part,
     /// librdkafka properties for a broker that wants TLS or SASL (security.protocol=…, sasl.username=…, one a line)
     #[arg(long, value_name = "FILE")]
     pub kafka_config: Option<PathBuf>,
     /// The DynamoDB: `embedded`, or the URL of a real one (region us-east-1)
-    #[arg(long, value_name = "embedded|URL", default_value = "embedded")]
+    #[arg(long, value_name = "embedded|URL", default_value = "embedded", value_parser = elsewhere::dynamodb)]
     pub dynamodb: Part,
     /// The Lambda host: `embedded`, or the URL of one that serves the Invoke API, such as `cargo lambda watch`
-    #[arg(long, value_name = "embedded|URL", default_value = "embedded")]
+    #[arg(long, value_name = "embedded|URL", default_value = "embedded", value_parser = elsewhere::functions)]
     pub functions: Part,
     /// How many environments of each function the embedded host runs at most; each serves one request at a time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -114,18 +114,6 @@ pub enum Part {
     Embedded,
     /// Running already; a URL or a list of `host:port`, as the option says.
     External(String),
-}
-
-impl std::str::FromStr for Part {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.trim() {
-            "" => Err("expected `embedded` or an address".into()),
-            "embedded" => Ok(Self::Embedded),
-            address => Ok(Self::External(address.to_owned())),
-        }
-    }
 }
 
 /// `up`: run until SIGINT or SIGTERM.

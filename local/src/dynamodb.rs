@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableDescription,
+    TableStatus,
 };
 use coupon_dynamodb::DynamoStore;
 
@@ -96,15 +98,21 @@ pub async fn ensure(client: &Client, tables: &TableNames) -> anyhow::Result<()> 
 
 /// `keys` are the partition key and, if any, the sort key; both are strings.
 async fn ensure_table(client: &Client, table: &str, keys: &[&str]) -> anyhow::Result<()> {
-    let there = client.describe_table().table_name(table).send().await;
-    if there.is_err_and(|error| error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception())) {
-        make_table(client, table, keys).await?;
+    match client.describe_table().table_name(table).send().await {
+        Ok(_there) => {}
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+            make_table(client, table, keys).await?;
+        }
+        Err(error) => {
+            let why = DisplayErrorContext(error);
+            bail!("it does not answer as DynamoDB ({why}); start it first, or leave --dynamodb out")
+        }
     }
     let active = async {
         loop {
             let described = client.describe_table().table_name(table).send().await?;
-            if described.table().and_then(|table| table.table_status()) == Some(&TableStatus::Active) {
-                return anyhow::Ok(());
+            if let Some(found) = described.table().filter(|table| table.table_status() == Some(&TableStatus::Active)) {
+                return has_key(found, table, keys);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -112,6 +120,28 @@ async fn ensure_table(client: &Client, table: &str, keys: &[&str]) -> anyhow::Re
     tokio::time::timeout(TABLE_MAX, active)
         .await
         .map_err(|_elapsed| anyhow::anyhow!("table {table} is not active after {} s", TABLE_MAX.as_secs()))?
+}
+
+/// A table of this name may be somebody else's: nothing could be written to it, and nobody would be told why.
+fn has_key(found: &TableDescription, table: &str, keys: &[&str]) -> anyhow::Result<()> {
+    let shown = |name: &str, role: &KeyType, kind: &ScalarAttributeType| format!("{name} ({role}, {kind})");
+    let kind_of = |name: &str| {
+        let definition = found.attribute_definitions().iter().find(|definition| definition.attribute_name() == name);
+        definition.map_or(&ScalarAttributeType::S, AttributeDefinition::attribute_type)
+    };
+    let element = |key: &KeySchemaElement| shown(key.attribute_name(), key.key_type(), kind_of(key.attribute_name()));
+    let has: Vec<String> = found.key_schema().iter().map(element).collect();
+    let roles = [KeyType::Hash, KeyType::Range];
+    let wants: Vec<String> =
+        keys.iter().zip(&roles).map(|(key, role)| shown(key, role, &ScalarAttributeType::S)).collect();
+    if has == wants {
+        return Ok(());
+    }
+    bail!(
+        "table {table} has the key {}, and {} is expected; remove that table, or name another --dynamodb",
+        has.join(" and "),
+        wants.join(" and ")
+    )
 }
 
 async fn make_table(client: &Client, table: &str, keys: &[&str]) -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ pub mod data;
 pub mod delay_proxy;
 pub mod demo;
 pub mod dynamodb;
+pub mod elsewhere;
 pub mod embedded;
 pub mod esm;
 pub mod fault_proxy;

@@ -29,7 +29,7 @@ use crate::ports::{self, Ports};
 use crate::process::Spawner;
 use crate::secrets::{Login, SecretsManager};
 use crate::settings::{Function, Settings};
-use crate::{broker, dynamodb};
+use crate::{broker, dynamodb, elsewhere};
 
 /// How long joining the group may take. A sandbox that was killed is still a member of it until its session ends, and a
 /// newcomer may have to wait for that.
@@ -124,6 +124,10 @@ impl<'a> Starting<'a> {
         };
         let connection = broker::connection(&address, self.options.parts.kafka_config.as_deref())?;
         let login = Login::new(&address, &connection)?;
+        if part.is_none() {
+            let answers = broker::answers(&connection, &self.settings.topics.request).await;
+            answers.with_context(|| format!("no Kafka to use at --broker {address}"))?;
+        }
         let ensured = broker::ensure(&connection, &self.settings.topics.all()).await;
         ensured.with_context(|| format!("no Kafka to use at {address}"))?;
         Ok(Log { address, part, delay, connection, login })
@@ -131,7 +135,7 @@ impl<'a> Starting<'a> {
 
     pub(crate) async fn tables(&self) -> anyhow::Result<Tables> {
         let (mut address, part) = match &self.options.parts.dynamodb {
-            Part::External(url) => (url.trim_end_matches('/').to_owned(), None),
+            Part::External(url) => (url.clone(), None),
             Part::Embedded => {
                 let port = if self.options.faults { ports::internal()? } else { self.ports.dynamodb };
                 let (binary, data) = (self.built.path(parts::DYNAMODB)?, self.data.dynamodb());
@@ -181,7 +185,12 @@ impl<'a> Starting<'a> {
                 let told: Vec<_> = told.map(|(name, value)| format!("{name}={value}")).collect();
                 eprintln!("{url} has to run {} with {}", function.name, told.join(" "));
             }
-            return Ok(Functions { address: url.trim_end_matches('/').to_owned(), host: None });
+            let (api, worker) = (&self.settings.api.name, &self.settings.worker.name);
+            tokio::try_join!(
+                elsewhere::is_lambda_host(url, api, elsewhere::LOOK),
+                elsewhere::is_lambda_host(url, worker, elsewhere::EMPTY_BATCH),
+            )?;
+            return Ok(Functions { address: url.clone(), host: None });
         }
         let specs = [&self.settings.api, &self.settings.worker]
             .map(|function| self.function(function, log, &aws))

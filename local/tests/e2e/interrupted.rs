@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-use crate::lives::{END_MAX, children_of, data_of, until_gone};
+use crate::lives::{END_MAX, children_of_process, data_of, until_gone};
 
 /// Starts a command, waits for a line on its stderr that says so, signals it; its exit code.
 async fn signalled(arguments: &[&str], line: &str, signal: Signal) -> Option<i32> {
@@ -21,7 +21,7 @@ async fn signalled(arguments: &[&str], line: &str, signal: Signal) -> Option<i32
     // Nobody may be kept from ending by a full pipe.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
 
-    let children = children_of(pid);
+    let children = children_of_process(pid);
     let data = data_of(&children).expect("its broker is told a directory");
     assert!(children.len() >= 3 && std::path::Path::new(&data).is_dir(), "{children:?} {data}");
     kill(Pid::from_raw(pid), signal).unwrap();

@@ -4,17 +4,28 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::home::Home;
 use crate::sandbox::{Sandbox, local};
 
 /// What ends at all ends long before, however busy the machine.
 pub(crate) const END_MAX: Duration = Duration::from_secs(30);
 
+/// The processes of a sandbox: an environment of each function at least and, unless they are somebody else's, broker and
+/// DynamoDB.
+fn children_of(sandbox: &Sandbox) -> BTreeSet<i32> {
+    let children = children_of_process(sandbox.pid());
+    let least = if sandbox.home().is_embedded() { 4 } else { 2 };
+    assert!(children.len() >= least, "{children:?}");
+    children
+}
+
 /// The processes whose parent this is.
-pub(crate) fn children_of(parent: i32) -> BTreeSet<i32> {
+pub(crate) fn children_of_process(parent: i32) -> BTreeSet<i32> {
     let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| stat(*pid).is_some_and(|(_, found)| found == parent)).collect()
@@ -42,24 +53,18 @@ pub(crate) async fn until_gone(pids: &BTreeSet<i32>) {
     }
 }
 
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
 #[tokio::test]
 async fn a_killed_sandbox_leaves_no_child_and_starts_again_with_all_it_had() {
-    let data = tempfile::tempdir().unwrap();
-    let first = Sandbox::start(&["--data", text(data.path())]).await;
+    let home = Arc::new(Home::lasting().await);
+    let first = Sandbox::start_in(&home, &[]).await;
     let coupon = first.coupon("survivor", 2).await;
     let ticket = first.ticket(&coupon, "ann").await;
     assert_eq!(first.outcome_of(&coupon, &ticket, "ann").await["rank"], 1);
-    let children = children_of(first.pid());
-    // Broker, DynamoDB, and an environment of each function at least.
-    assert!(children.len() >= 4, "{children:?}");
+    let children = children_of(&first);
     first.kill().await;
     until_gone(&children).await;
 
-    let second = Sandbox::start(&["--data", text(data.path())]).await;
+    let second = Sandbox::start_in(&home, &[]).await;
     let told = second.outcome_of(&coupon, &ticket, "ann").await;
     assert_eq!((&told["status"], &told["rank"]), (&json!("ISSUED"), &json!(1)), "{told}");
     assert_eq!(second.asks(&coupon, "bob").await["rank"], 2);
@@ -72,15 +77,15 @@ async fn a_sandbox_that_is_told_to_end_leaves_no_child_and_no_data() {
     let sandbox = Sandbox::start(&[]).await;
     let coupon = sandbox.coupon("ending", 1).await;
     sandbox.asks(&coupon, "ann").await;
-    let children = children_of(sandbox.pid());
-    assert!(children.len() >= 4, "{children:?}");
-    let data = data_of(&children).expect("the broker is told its directory");
-    assert!(Path::new(&data).is_dir(), "{data}");
+    let children = children_of(&sandbox);
+    let data = data_of(&children);
+    assert_eq!(data.is_some(), sandbox.home().is_embedded(), "an embedded broker is told its directory: {data:?}");
+    assert!(data.iter().all(|data| Path::new(data).is_dir()), "{data:?}");
 
     let status = tokio::time::timeout(END_MAX, sandbox.terminate()).await.expect("it ends");
     assert_eq!(status.code(), Some(0));
     until_gone(&children).await;
-    assert!(!Path::new(&data).exists(), "{data} is left");
+    assert!(data.iter().all(|data| !Path::new(data).exists()), "{data:?} is left");
 }
 
 /// The directory that one of these processes was started with.
@@ -118,14 +123,17 @@ async fn two_sandboxes_share_nothing_and_a_port_serves_one() {
 
 #[tokio::test]
 async fn tables_that_have_decided_more_than_their_log_has_are_refused() {
-    let data = tempfile::tempdir().unwrap();
-    let sandbox = Sandbox::start(&["--data", text(data.path())]).await;
+    let home = Arc::new(Home::lasting().await);
+    let sandbox = Sandbox::start_in(&home, &[]).await;
     let coupon = sandbox.coupon("stranger", 1).await;
     sandbox.asks(&coupon, "ann").await;
     sandbox.terminate().await;
-    fs::remove_dir_all(data.path().join("broker")).unwrap();
+    let mut home = Arc::into_inner(home).expect("the sandbox has ended");
+    home.loses_its_log().await;
 
-    let refused = local(&["up", "--port", "0", "--data", text(data.path())]).await;
+    let options = home.options();
+    let up: Vec<&str> = ["up", "--port", "0"].into_iter().chain(options.iter().map(String::as_str)).collect();
+    let refused = local(&up).await;
     let said = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(3), "{said}");
     assert!(said.contains(&coupon) && said.contains("do not belong together"), "{said}");
@@ -144,7 +152,8 @@ async fn a_part_that_fails_on_demand_comes_back_with_its_data() {
         ("issue-api", "kill"),
         ("issue-worker", "freeze"),
     ];
-    for (number, (target, kind)) in (1..).zip(faults) {
+    let met = faults.into_iter().filter(|(target, kind)| sandbox.home().survives(target, kind));
+    for (number, (target, kind)) in (1..).zip(met) {
         sandbox.fault(json!({"target": target, "kind": kind, "seconds": 0.5})).await;
         let user = format!("user-{number}");
         let told = sandbox.asks_until_answered(&coupon, &user).await;

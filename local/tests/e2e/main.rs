@@ -16,6 +16,8 @@ mod garbage;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod home;
+#[cfg(test)]
 mod hosted;
 #[cfg(test)]
 mod interrupted;
@@ -25,6 +27,10 @@ mod judged;
 mod lambda_host;
 #[cfg(test)]
 mod lives;
+#[cfg(test)]
+mod on_kafka;
+#[cfg(test)]
+mod part;
 #[cfg(test)]
 mod sandbox;
 #[cfg(test)]

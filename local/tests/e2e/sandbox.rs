@@ -1,5 +1,6 @@
 //! A whole sandbox for a test, and a verb for each thing that can be asked of it. It is the command itself, `local up`,
-//! that runs, on free ports and with its own empty data; two of them share nothing.
+//! that runs, on free ports and with its own empty data; two of them share nothing. Broker and DynamoDB are the embedded
+//! ones or, in a run with `FIRSTCOME_PARTS=real`, real ones of its own: `home.rs`.
 //!
 //! [`Sandbox::shared`] is one for all tests that harm nothing: each takes coupons of its own. [`Sandbox::start`] is one
 //! for a test alone, with faults to ask for.
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use wire_contract::{Answered, Api, Kind, Records};
 
+use crate::home::Home;
 use crate::hosted::{HttpClient, Response, http_client, send};
 
 /// The first start in a checkout builds the functions and the embedded parts.
@@ -43,33 +45,41 @@ pub(crate) struct Sandbox {
     producer: OnceCell<Producer>,
     /// Ends with the value; none for the shared one.
     process: Option<Child>,
+    /// Where its log and tables are; ends after the process.
+    home: Arc<Home>,
 }
 
 impl Sandbox {
     /// The one that all harmless tests share; it ends with the test binary.
     pub(crate) fn shared() -> Self {
-        static SHARED: OnceLock<(Addresses, Arc<Keys>)> = OnceLock::new();
-        let (at, keys) = SHARED.get_or_init(|| {
+        static SHARED: OnceLock<(Addresses, Arc<Keys>, Arc<Home>)> = OnceLock::new();
+        let (at, keys, home) = SHARED.get_or_init(|| {
             let (ready, started) = mpsc::channel();
             // A runtime of its own: that of the test that happens to come first ends with the test.
             std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
                 runtime.unwrap().block_on(async move {
                     let own = Self::start(&[]).await;
-                    ready.send((own.at.clone(), Arc::clone(&own.keys))).unwrap();
+                    ready.send((own.at.clone(), Arc::clone(&own.keys), Arc::clone(&own.home))).unwrap();
                     std::future::pending::<()>().await;
                 });
             });
             started.recv().expect("the shared sandbox does not start, see above")
         });
-        Self::reached(at.clone(), Arc::clone(keys), None)
+        Self::reached(at.clone(), Arc::clone(keys), None, Arc::clone(home))
     }
 
     /// One for a test alone, with further options of `up`.
     pub(crate) async fn start(options: &[&str]) -> Self {
+        Self::start_in(&Arc::new(Home::passing().await), options).await
+    }
+
+    /// One that finds what earlier ones have left.
+    pub(crate) async fn start_in(home: &Arc<Home>, options: &[&str]) -> Self {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let mut program = Program::new("up", env!("CARGO_BIN_EXE_local"));
         program.args = ["up", "--port", "0"].iter().chain(options).map(Into::into).collect();
+        program.args.extend(home.options().into_iter().map(Into::into));
         let sink = Arc::clone(&lines);
         program.lines = Some(Arc::new(move |line: &str| {
             // Shown by a test that fails, like everything on stderr.
@@ -87,11 +97,16 @@ impl Sandbox {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
-        Self::reached(at, Arc::new(Keys::of_checkout().unwrap()), Some(process))
+        Self::reached(at, Arc::new(Keys::of_checkout().unwrap()), Some(process), Arc::clone(home))
     }
 
-    fn reached(at: Addresses, keys: Arc<Keys>, process: Option<Child>) -> Self {
-        Self { at, keys, client: http_client(), producer: OnceCell::new(), process }
+    fn reached(at: Addresses, keys: Arc<Keys>, process: Option<Child>, home: Arc<Home>) -> Self {
+        Self { at, keys, client: http_client(), producer: OnceCell::new(), process, home }
+    }
+
+    /// Where its log and tables are.
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
     }
 
     /// The process of the command.
@@ -290,6 +305,9 @@ impl Sandbox {
 
     /// Asks for a fault, and waits until it holds.
     pub(crate) async fn fault(&self, fault: Value) {
+        if self.home.breaks(&fault).await {
+            return;
+        }
         let faults = self.at.faults.as_deref().expect("start the sandbox with --faults");
         let request = Request::post(faults).body(fault.to_string().into()).unwrap();
         let answer = send(&self.client, request).await;

@@ -1,4 +1,5 @@
-//! An embedded DynamoDB of a test's own, and stores on it.
+//! A DynamoDB of a test's own, the embedded one or, in a run with `FIRSTCOME_PARTS=real`, one that is not ours, and stores
+//! on it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use coupon::{CouponId, UserId};
 use coupon_dynamodb::{DynamoStore, Tables};
 use coupon_store_contract::{Damage, Spoil};
-use local::embedded::Embedded;
+use local::embedded::{Embedded, Order};
 use local::fault_proxy::FaultProxy;
 use local::parts::{DYNAMODB, Parts};
 use local::process::Spawner;
@@ -17,6 +18,8 @@ use local::settings::TableNames;
 use local::{dynamodb, ports};
 use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
+
+use crate::part::{Part, real_parts, url_of};
 
 const COUPONS: &str = "contract-coupons";
 const USER_COUPONS: &str = "contract-user-coupons";
@@ -33,21 +36,50 @@ async fn binary() -> PathBuf {
 pub(crate) struct Dynamo {
     url: String,
     client: Client,
-    engine: Embedded,
-    _data: tempfile::TempDir,
+    engine: Engine,
 }
 
-impl Dynamo {
-    pub(crate) async fn start() -> Self {
+/// Its process, to be frozen or killed.
+pub(crate) enum Engine {
+    /// The embedded one, with its data.
+    Ours(Embedded, tempfile::TempDir),
+    /// One that is not ours.
+    Real(Part),
+}
+
+impl Engine {
+    async fn start() -> (String, Self) {
+        if real_parts() {
+            let part = Part::start("dynamodb", &[]).await;
+            return (url_of(&part).to_owned(), Self::Real(part));
+        }
         let data = tempfile::tempdir().unwrap();
         let port = ports::internal().unwrap();
         let spawner = Spawner::through(env!("CARGO_BIN_EXE_local")).unwrap();
         let engine = dynamodb::start(spawner, &binary().await, port, data.path()).await.unwrap();
-        let url = format!("http://127.0.0.1:{port}");
+        (format!("http://127.0.0.1:{port}"), Self::Ours(engine, data))
+    }
+
+    /// Carries out an order and waits until it holds.
+    pub(crate) async fn order(&self, order: Order) {
+        match (self, order) {
+            (Self::Ours(engine, _data), order) => engine.order(order).await.unwrap(),
+            (Self::Real(part), Order::Freeze) => part.order("freeze").await,
+            (Self::Real(part), Order::Thaw) => part.order("thaw").await,
+            (Self::Real(_), Order::Start | Order::Kill | Order::Stop) => {
+                panic!("its tables would not survive {order:?}")
+            }
+        }
+    }
+}
+
+impl Dynamo {
+    pub(crate) async fn start() -> Self {
+        let (url, engine) = Engine::start().await;
         let client = patient(&dynamodb::client(&url).await);
         let tables = TableNames { coupons: COUPONS.into(), user_coupons: USER_COUPONS.into() };
         dynamodb::ensure(&client, &tables).await.unwrap();
-        Self { url, client, engine, _data: data }
+        Self { url, client, engine }
     }
 
     /// A store whose attempts may take long: what it is asked is not about time, and the machine may be busy.
@@ -56,7 +88,7 @@ impl Dynamo {
     }
 
     /// The engine's process, to be frozen or killed.
-    pub(crate) fn engine(&self) -> &Embedded {
+    pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }
 
