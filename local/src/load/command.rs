@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use load_generator::{PROFILES, Profile, Size};
 
 use super::api::Api;
 use super::figures::Figures;
 use super::people::{admin, people};
 use super::rush::{Pace, Rush};
 use super::written::Written;
-use super::{decisions, fresh_id, own_sandbox, shown, unless_interrupted};
+use super::{decisions, fresh_id, own_sandbox, profiled, shown, unless_interrupted};
 use crate::sandbox::Sandbox;
 use crate::settings::Settings;
 
@@ -28,8 +29,12 @@ pub struct LoadOptions {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub stock: u64,
     /// How many people ask, each once
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), required_unless_present = "profile", default_value_if("profile", clap::builder::ArgPredicate::IsPresent, "1"))]
     pub users: u32,
+    /// One of the benchmark's profiles instead, as long as it was meant; `seeds` is that of the seeds' table
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["rate", "clients", "tickets", "kafka"],
+        value_parser = clap::builder::PossibleValuesParser::new(PROFILES))]
+    pub profile: Option<String>,
     /// Requests a second, by schedule, whether answers keep up or not; latency counts from the scheduled moment
     #[arg(long, value_name = "R", conflicts_with = "clients", value_parser = rate)]
     pub rate: Option<f64>,
@@ -73,6 +78,9 @@ pub async fn run(options: &LoadOptions) -> anyhow::Result<ExitCode> {
 }
 
 async fn run_load(options: &LoadOptions) -> anyhow::Result<ExitCode> {
+    if let Some(profile) = options.profile.as_deref().and_then(|id| Profile::named(id, Size::Whole)) {
+        return run_profile(options, &profile).await;
+    }
     let written = options.tickets.as_deref().map(Written::to).transpose()?.unwrap_or_default();
     let people = people(usize::try_from(options.users)?).await?;
     let coupon_id = fresh_id("load");
@@ -96,6 +104,25 @@ async fn run_load(options: &LoadOptions) -> anyhow::Result<ExitCode> {
         print!("{}", shown::page(&figures));
     }
     Ok(if figures.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A profile against the API that was named, or a sandbox of its own.
+async fn run_profile(options: &LoadOptions, profile: &Profile) -> anyhow::Result<ExitCode> {
+    let ran = match &options.api {
+        Some(url) => profiled::run(&Api::new(url)?, profile).await?,
+        None => {
+            let sandbox = Sandbox::start(&own_sandbox()?, &Settings::default()).await?;
+            let ran = profiled::run(&Api::new(&sandbox.addresses().api)?, profile).await;
+            sandbox.stop().await?;
+            ran?
+        }
+    };
+    if options.json {
+        println!("{}", profiled::json(profile, &ran)?);
+    } else {
+        print!("{}", profiled::page(profile, &ran)?);
+    }
+    Ok(if ran.iter().all(|ran| ran.failed() == 0) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn load(options: &LoadOptions, rush: &Rush, kafka: Option<&str>) -> anyhow::Result<Figures> {

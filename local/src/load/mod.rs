@@ -3,12 +3,12 @@
 //! Everything goes through the HTTP API as any client's calls would; the log is only read, afterwards, for the time to
 //! decision. Start with `rush.rs`; `command.rs` is `cargo local load`.
 
-pub mod api;
 pub mod command;
 pub mod decisions;
 pub mod figures;
 pub mod measure;
 pub mod people;
+mod profiled;
 pub mod rush;
 pub mod shown;
 #[cfg(test)]
@@ -24,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Cli, Command, UpOptions};
 
 pub use command::LoadOptions;
+pub use load_generator::api;
 pub use measure::MeasureOptions;
 
 /// What a shell says of a process that SIGINT ended.

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
-use hyper::header::HeaderValue;
 use tokio::task::JoinSet;
+
+pub use load_generator::Person;
 
 use super::api::{Answer, Api, Said};
 use super::figures::{Figures, Winner};
@@ -38,15 +39,6 @@ pub enum Pace {
     Rate(f64),
     /// So many at a time; each asks when the one before has its answer.
     Clients(usize),
-}
-
-/// Somebody who wants a coupon.
-#[derive(Debug, Clone)]
-pub struct Person {
-    /// The `sub` of the token.
-    pub user_id: String,
-    /// The `authorization` header.
-    pub token: HeaderValue,
 }
 
 /// A rush that is under way or over; a handle to clone.

@@ -7,8 +7,9 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use crate::tree::{Source, report, root};
 
 /// What a package may link of ours; its tests may use more, but never a function or `local`.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 25] = [
     ("audit", &["coupon", "record-log"]),
+    ("bench-report", &[]),
     ("bootstrap", &["kafka"]),
     ("coupon", &[]),
     ("coupon-dynamodb", &["coupon", "coupon-store"]),
@@ -24,8 +25,20 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("kafka-event", &[]),
     (
         "local",
-        &["audit", "coupon", "coupon-dynamodb", "coupon-store", "kafka", "kafka-esm", "kafka-event", "record-log"],
+        &[
+            "audit",
+            "bench-report",
+            "coupon",
+            "coupon-dynamodb",
+            "coupon-store",
+            "kafka",
+            "kafka-esm",
+            "kafka-event",
+            "load-generator",
+            "record-log",
+        ],
     ),
+    ("load-generator", &[]),
     ("model", &["coupon"]),
     ("record-log", &[]),
     ("record-log-contract", &["record-log"]),
@@ -40,13 +53,15 @@ const ALLOWED: [(&str, &[&str]); 23] = [
 ];
 
 /// Packages that only tests and tools link: never a function, not even by way of another package.
-const NEVER_DEPLOYED: [&str; 13] = [
+const NEVER_DEPLOYED: [&str; 15] = [
     "audit",
+    "bench-report",
     "coupon-store-contract",
     "embedded-broker",
     "embedded-dynamodb",
     "empty-handler",
     "kafka-esm",
+    "load-generator",
     "local",
     "model",
     "record-log-contract",

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use coupon::{CouponId, IssueRequest, Timestamp, UserId};
 use hyper::{Method, StatusCode};
 use kafka::{Connection, Header, Log, Producer, ProducerSettings, Record};
+use load_generator::processes::{cpu_each, median, of_tree};
 use tokio::task::JoinSet;
 
-use super::processes::{cpu_each, median, of_children};
 use super::{AT_LEAST, AT_MOST, Measure, MeasureOptions};
 use crate::load::api::Api;
 use crate::load::figures::Latencies;
@@ -58,10 +58,10 @@ impl Door<'_> {
         // The first turn warms environments and connections up, and does not count.
         for turn in 0..=self.options.turns {
             let coupon = self.coupon(&api, STOCK).await?;
-            let before = of_children(std::process::id())?;
+            let before = of_tree(std::process::id())?;
             let accepted = self.knock(&api, &coupon, StatusCode::ACCEPTED, (CLIENTS, count)).await?.rate;
             self.decided(&api, &coupon, count).await?;
-            let spent = cpu_each(&before, &of_children(std::process::id())?, count);
+            let spent = cpu_each(&before, &of_tree(std::process::id())?, count);
             let empty = self.knock(&self.bare, &coupon, StatusCode::ACCEPTED, (CLIENTS, count)).await?.rate;
             let refused = self.knock(&api, &sold_out, StatusCode::GONE, (CLIENTS, count)).await?.rate;
             let (one, alone) = self.alone(&api).await?;

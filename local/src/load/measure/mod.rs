@@ -4,13 +4,13 @@
 //! Compares with nothing but the parts themselves; other systems are `bench`'s.
 
 mod door;
-mod processes;
 mod worker;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Args;
+use load_generator::processes;
 use serde::Serialize;
 
 use super::api::Api;
@@ -131,7 +131,7 @@ async fn measure(options: &MeasureOptions) -> anyhow::Result<Measures> {
     ratios.push(worker::measure(&ours, options).await?);
     eprintln!("Measuring the time to decision at {DECISION_RATE} requests a second …");
     let decision_ms = decision(&ours, people).await?;
-    let memory = processes::of_children(std::process::id())?;
+    let memory = processes::of_tree(std::process::id())?;
     ours.stop().await?;
     Ok(Measures { ratios, cpu_ms, decision_ms, decision_rate: DECISION_RATE, memory })
 }

@@ -1,4 +1,4 @@
-//! What the sandbox's processes take, as Linux counts it. Memory: PSS shares what processes share, so that it adds up; RSS
+//! What a system's processes take, as Linux counts it. Memory: PSS shares what processes share, so that it adds up; RSS
 //! is what one process would hold by itself. CPU time: user's and system's together.
 
 use std::collections::BTreeMap;
@@ -8,21 +8,21 @@ use serde::Serialize;
 
 /// One process.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Process {
+pub struct Process {
     /// The executable's name, of which Linux keeps 15 bytes.
-    pub(super) name: String,
+    pub name: String,
     /// Its id.
-    pub(super) pid: u32,
+    pub pid: u32,
     /// Proportional set size.
-    pub(super) pss_mb: f64,
+    pub pss_mb: f64,
     /// Resident set size.
-    pub(super) rss_mb: f64,
+    pub rss_mb: f64,
     /// CPU time since it started.
-    pub(super) cpu_ms: f64,
+    pub cpu_ms: f64,
 }
 
 /// CPU time that every kind of process took between two looks, in ms for each of `count` things done meanwhile.
-pub(super) fn cpu_each(before: &[Process], after: &[Process], count: usize) -> BTreeMap<String, f64> {
+pub fn cpu_each(before: &[Process], after: &[Process], count: usize) -> BTreeMap<String, f64> {
     let started: BTreeMap<u32, f64> = before.iter().map(|process| (process.pid, process.cpu_ms)).collect();
     let mut spent = BTreeMap::new();
     for process in after {
@@ -33,7 +33,7 @@ pub(super) fn cpu_each(before: &[Process], after: &[Process], count: usize) -> B
 }
 
 /// What every kind of process took in the median turn: by kind, since the turns differ in nothing else.
-pub(super) fn median(turns: &[BTreeMap<String, f64>]) -> BTreeMap<String, f64> {
+pub fn median(turns: &[BTreeMap<String, f64>]) -> BTreeMap<String, f64> {
     let mut taken: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for (name, ms) in turns.iter().flatten() {
         taken.entry(name).or_default().push(*ms);
@@ -45,29 +45,57 @@ pub(super) fn median(turns: &[BTreeMap<String, f64>]) -> BTreeMap<String, f64> {
     taken.into_iter().map(|(name, ms)| (name.to_owned(), median(ms))).collect()
 }
 
-/// A process and its children, by name; none where there is no /proc.
+/// CPU time of one process so far, in ms; nothing where it has ended or there is no /proc.
+#[must_use]
+pub fn cpu_ms_of(pid: u32) -> f64 {
+    cpu_ms(&fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default())
+}
+
+/// A process and everything that descends from it, by name; none where there is no /proc.
 ///
 /// # Errors
 /// /proc cannot be listed.
-pub(super) fn of_children(parent: u32) -> anyhow::Result<Vec<Process>> {
+pub fn of_tree(root: u32) -> anyhow::Result<Vec<Process>> {
     if !cfg!(target_os = "linux") {
         return Ok(Vec::new());
     }
-    let mut processes = Vec::new();
+    let mut parents = BTreeMap::new();
     for entry in fs::read_dir("/proc")? {
         let Ok(pid) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
         // A process may end while it is looked at.
-        let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { continue };
-        let is_child = field(&status, "PPid:").and_then(|id| id.parse().ok()) == Some(parent);
-        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"));
-        if let (true, Ok(rollup)) = (is_child || pid == parent, rollup) {
-            let name = field(&status, "Name:").unwrap_or_default().to_owned();
-            let cpu_ms = cpu_ms(&fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default());
-            processes.push(Process { name, pid, pss_mb: mb(&rollup, "Pss:"), rss_mb: mb(&rollup, "Rss:"), cpu_ms });
-        }
+        let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
+        parents.extend(parent(&stat).map(|parent| (pid, parent)));
     }
+    let found = tree(root, &parents).into_iter().filter_map(look);
+    let mut processes: Vec<Process> = found.collect();
     processes.sort_by(|one, other| (&one.name, one.pid).cmp(&(&other.name, other.pid)));
     Ok(processes)
+}
+
+/// A process and its descendants.
+fn tree(root: u32, parents: &BTreeMap<u32, u32>) -> Vec<u32> {
+    let mut tree = vec![root];
+    let mut next = 0;
+    while let Some(parent) = tree.get(next).copied() {
+        let children = parents.iter().filter(|(pid, of)| **of == parent && !tree.contains(pid)).map(|(pid, _)| *pid);
+        let children: Vec<u32> = children.collect();
+        tree.extend(children);
+        next += 1;
+    }
+    tree
+}
+
+fn look(pid: u32) -> Option<Process> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let name = field(&status, "Name:").unwrap_or_default().to_owned();
+    let cpu_ms = cpu_ms_of(pid);
+    Some(Process { name, pid, pss_mb: mb(&rollup, "Pss:"), rss_mb: mb(&rollup, "Rss:"), cpu_ms })
+}
+
+/// Field 4 of `/proc/<pid>/stat`, behind the name and the state.
+fn parent(stat: &str) -> Option<u32> {
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
@@ -95,7 +123,7 @@ mod tests {
     #[test]
     fn this_process_is_found_and_holds_something() {
         let own = std::process::id();
-        let found = of_children(own).unwrap();
+        let found = of_tree(own).unwrap();
         if cfg!(target_os = "linux") {
             let own = found.iter().find(|process| process.pid == own).unwrap();
             assert!(own.pss_mb > 0.5 && own.rss_mb >= own.pss_mb, "{own:?}");
@@ -115,5 +143,13 @@ mod tests {
         assert_eq!(spent, BTreeMap::from([("api".to_owned(), 8.0)]));
         let turns = [1.0, 9.0, 2.0].map(|ms| BTreeMap::from([("api".to_owned(), ms)]));
         assert_eq!(median(&turns).get("api"), Some(&2.0));
+    }
+
+    #[test]
+    fn grandchildren_belong_to_a_tree_and_neighbours_do_not() {
+        // 1 has 2 and 3, 2 has 4; 9 is somebody else's.
+        let parents = BTreeMap::from([(2, 1), (3, 1), (4, 2), (9, 8)]);
+        assert_eq!(tree(1, &parents), [1, 2, 3, 4]);
+        assert_eq!(parent("7 (a) b (c) S 5 7"), Some(5));
     }
 }

@@ -1,0 +1,92 @@
+//! Accept p99 over the offered rate, all systems: where a line goes up, the system gives way.
+
+use plotters::prelude::*;
+
+use super::{GRID, INK, MUTED, Size, colour, failed, label, log_range, tick};
+use crate::ReportError;
+use crate::profiles;
+use crate::summary::Summary;
+
+const CHART: &str = "latency over rate";
+/// Beyond this p99 a system has given way; the same bound stops the steps (`local bench`'s `rush`).
+const GIVES_WAY_MS: f64 = 500.0;
+
+/// One system's line.
+struct Line {
+    system: String,
+    points: Vec<(f64, f64)>,
+}
+
+/// The chart; none without a step that was accepted.
+pub(crate) fn latency(summary: &Summary<'_>, size: Size) -> Result<Option<String>, ReportError> {
+    let lines = lines(summary);
+    if lines.iter().all(|line| line.points.is_empty()) {
+        return Ok(None);
+    }
+    let mut svg = String::new();
+    draw(&lines, size, &mut svg).map_err(failed(CHART))?;
+    Ok(Some(svg))
+}
+
+fn lines(summary: &Summary<'_>) -> Vec<Line> {
+    let Some(profile) = summary.benchmark.profiles.iter().find(|profile| profile.id == profiles::RUSH) else {
+        return Vec::new();
+    };
+    let cells = summary.cells(profile);
+    let of = |system: &crate::data::System| Line {
+        system: system.id.clone(),
+        points: cells
+            .iter()
+            .filter(|cell| cell.system.id == system.id)
+            .filter_map(|cell| {
+                let rate = cell.offered.or_else(|| cell.first()?.offered)?;
+                Some((rate, cell.timed(|run| Some(run.accept_ms?.p99))?.median))
+            })
+            .collect(),
+    };
+    summary.benchmark.systems.iter().map(of).collect()
+}
+
+fn draw(lines: &[Line], size: Size, svg: &mut String) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let all = || lines.iter().flat_map(|line| line.points.iter().copied());
+    let (rates, times) = (
+        log_range(all().map(|(rate, _)| rate), (100.0, 1000.0)),
+        log_range(all().map(|(_, ms)| ms).chain([GIVES_WAY_MS]), (1.0, 1000.0)),
+    );
+    let (low_rate, high_rate) = (rates.start, rates.end);
+    let root = SVGBackend::with_string(svg, size).into_drawing_area();
+    let mut chart = ChartBuilder::on(&root)
+        .margin(10)
+        .x_label_area_size(40)
+        .y_label_area_size(48)
+        .build_cartesian_2d(rates.log_scale(), times.log_scale())?;
+    chart
+        .configure_mesh()
+        .x_desc("requests a second, by schedule")
+        .y_desc("accept p99, ms")
+        .axis_desc_style(label(MUTED))
+        .label_style(label(MUTED))
+        .axis_style(GRID)
+        .bold_line_style(GRID)
+        .light_line_style(TRANSPARENT)
+        .x_labels(6)
+        .y_labels(6)
+        .x_label_formatter(&|rate| tick(*rate))
+        .y_label_formatter(&|ms| tick(*ms))
+        .draw()?;
+    let bound = [(low_rate, GIVES_WAY_MS), (high_rate, GIVES_WAY_MS)];
+    chart.draw_series(DashedLineSeries::new(bound, 4, 4, MUTED.stroke_width(1)))?;
+    chart.draw_series([Text::new("gives way", (low_rate * 1.03, GIVES_WAY_MS * 0.97), label(MUTED))])?;
+    for line in lines {
+        let colour = colour(&line.system);
+        chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(3)))?;
+        chart.draw_series(line.points.iter().map(|point| match point.1 < GIVES_WAY_MS {
+            true => Circle::new(*point, 4, colour.filled()),
+            false => Circle::new(*point, 5, colour.stroke_width(2)),
+        }))?;
+    }
+    root.present()?;
+    let _ink = INK;
+    drop(chart);
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! How figures are written: as many digits as they are worth, and the same in HTML and Markdown.
+
+use crate::stats::Spread;
+
+/// Three digits or so: `0.42`, `9.87`, `98.7`, `987`, `12,345`.
+pub(crate) fn figure(value: f64) -> String {
+    match value.abs() {
+        size if size < 9.995 => format!("{value:.2}"),
+        size if size < 99.95 => format!("{value:.1}"),
+        _ => thousands(&format!("{value:.0}")),
+    }
+}
+
+/// Units and records: exact where they are whole.
+pub(crate) fn units(value: f64) -> String {
+    if value.fract() == 0.0 { figure_whole(value) } else { format!("{value:.2}") }
+}
+
+fn figure_whole(value: f64) -> String {
+    thousands(&format!("{value:.0}"))
+}
+
+/// Dollars and cents; tenths of a cent where a cent says too little.
+pub(crate) fn dollars(value: f64) -> String {
+    if value < 0.1 { format!("${value:.3}") } else { format!("${value:.2}") }
+}
+
+/// `median (lowest–highest)`; the median alone of one round; a dash of none.
+pub(crate) fn spread(spread: Option<Spread>) -> String {
+    match spread {
+        None => "–".into(),
+        Some(one) if one.rounds < 2 => figure(one.median),
+        Some(one) => format!("{} ({}–{})", figure(one.median), figure(one.min), figure(one.max)),
+    }
+}
+
+fn thousands(digits: &str) -> String {
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |rest| ("-", rest));
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{sign}{grouped}")
+}
+
+/// Text for HTML, in content and in attributes.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_as_many_digits_as_they_are_worth() {
+        let shown: Vec<String> = [0.424, 9.87, 98.71, 987.2, 12_345.6].map(figure).to_vec();
+        assert_eq!(shown, ["0.42", "9.87", "98.7", "987", "12,346"]);
+        assert_eq!(figure(-1234.0), "-1,234");
+    }
+
+    #[test]
+    fn a_spread_is_shown_where_there_is_one() {
+        assert_eq!(spread(None), "–");
+        assert_eq!(spread(Spread::of([2.0])), "2.00");
+        assert_eq!(spread(Spread::of([1.0, 2.0, 30.0])), "2.00 (1.00–30.0)");
+    }
+
+    #[test]
+    fn markup_in_a_text_stays_text() {
+        assert_eq!(escaped("a<b> & \"c\""), "a&lt;b&gt; &amp; &quot;c&quot;");
+    }
+}

@@ -1,0 +1,212 @@
+//! The profiles: what is asked of a system, each in three sizes. Pure; `drive.rs` follows the plans.
+
+use crate::plan::{Asking, Pace, Plan};
+use crate::think::{SEEDS, think};
+
+/// How long a profile is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// A look at it, seconds.
+    Quick,
+    /// As a benchmark of a quarter of an hour has it.
+    Full,
+    /// By itself, as long as it was meant.
+    Whole,
+}
+
+/// A profile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// On the command line and in data.
+    pub id: &'static str,
+    /// For people, short.
+    pub name: &'static str,
+    /// What it does, with its numbers.
+    pub says: String,
+    /// The plans: one, or one for each step of a rush.
+    pub plans: Vec<Plan>,
+    /// Whether the coupon is sold out before it begins.
+    pub sold_out: bool,
+}
+
+/// Beyond this p99 a step of a rush has given way, in ms; or beyond this share of failures.
+pub const GIVES_WAY_MS: f64 = 500.0;
+/// See [`GIVES_WAY_MS`].
+pub const GIVES_WAY_FAILURES: f64 = 0.01;
+
+/// Every profile's id.
+pub const PROFILES: [&str; 6] = ["seeds", "rush", "sustained", "hot", "duplicates", "bots"];
+
+/// Clients where as many are asked as are answered: four for each of the sandbox's environments.
+const CLIENTS: usize = 64;
+/// Requests a second of the profiles that compare kinds of requests rather than rates: no system gives way there.
+const STEADY: f64 = 300.0;
+/// Nobody is refused for want of a coupon.
+const PLENTY: u64 = 1_000_000;
+/// Coupons that the bots come too late for.
+const BOTS_STOCK: u64 = 10;
+const BOTS: usize = 500;
+const COLD: usize = 100;
+
+impl Profile {
+    /// The profile of this id.
+    #[must_use]
+    pub fn named(id: &str, size: Size) -> Option<Self> {
+        match id {
+            "seeds" => Some(seeds(size)),
+            "rush" => Some(rush(size)),
+            "sustained" => Some(sustained(size)),
+            "hot" => Some(hot(size)),
+            "duplicates" => Some(duplicates(size)),
+            "bots" => Some(bots(size)),
+            _ => None,
+        }
+    }
+
+    /// How many people have to be there.
+    #[must_use]
+    pub fn people_max(&self) -> usize {
+        self.plans.iter().map(Plan::people_max).max().unwrap_or(0)
+    }
+}
+
+fn plan(asking: Asking, pace: Pace, stock: u64) -> Plan {
+    Plan { asking, pace, stock, cold_stock: stock, follow: true }
+}
+
+fn seeds(size: Size) -> Profile {
+    let seconds = match size {
+        Size::Quick => 8.0,
+        Size::Full => 20.0,
+        Size::Whole => SEEDS.seconds,
+    };
+    let think = think(seconds);
+    Profile {
+        id: "seeds",
+        name: "the seeds' load",
+        says: format!(
+            "{} virtual users who start evenly over {seconds:.0} s and wait {:.2} s after each answer: {:.0} requests a \
+             second on the mean, as in the seeds' table; stock for everybody.",
+            SEEDS.users,
+            think.as_secs_f64(),
+            f64::from(SEEDS.requests) / SEEDS.seconds,
+        ),
+        plans: vec![plan(Asking::Fresh, Pace::Users { users: SEEDS.users, seconds, think }, PLENTY)],
+        sold_out: false,
+    }
+}
+
+fn rush(size: Size) -> Profile {
+    let (rates, seconds): (&[f64], f64) = match size {
+        Size::Quick => (&[200.0, 500.0, 1000.0, 2000.0], 2.0),
+        Size::Full => (&[200.0, 400.0, 600.0, 800.0, 1000.0, 1300.0, 1700.0, 2200.0], 2.5),
+        Size::Whole => (&[200.0, 400.0, 600.0, 800.0, 1000.0, 1300.0, 1700.0, 2200.0, 2900.0, 3800.0], 5.0),
+    };
+    let step = |rate: &f64| plan(Asking::Fresh, Pace::Rate { per_second: *rate, seconds }, PLENTY);
+    Profile {
+        id: "rush",
+        name: "a rush, stepped up",
+        says: format!(
+            "Requests by schedule, {seconds} s a step, until p99 passes {GIVES_WAY_MS:.0} ms or {:.0} % fail; stock for \
+             everybody.",
+            GIVES_WAY_FAILURES * 100.0
+        ),
+        plans: rates.iter().map(step).collect(),
+        sold_out: false,
+    }
+}
+
+fn sustained(size: Size) -> Profile {
+    let requests = match size {
+        Size::Quick => 1500,
+        Size::Full => 4000,
+        Size::Whole => 20_000,
+    };
+    Profile {
+        id: "sustained",
+        name: "as fast as it goes",
+        says: format!(
+            "{requests} requests by {CLIENTS} clients who ask again as soon as they have an answer; the rate counts until \
+             the last one is decided. Stock for everybody."
+        ),
+        plans: vec![plan(Asking::Fresh, Pace::Clients { clients: CLIENTS, requests }, PLENTY)],
+        sold_out: false,
+    }
+}
+
+fn seconds(size: Size) -> f64 {
+    match size {
+        Size::Quick => 2.0,
+        Size::Full => 4.0,
+        Size::Whole => 20.0,
+    }
+}
+
+fn hot(size: Size) -> Profile {
+    let seconds = seconds(size);
+    Profile {
+        id: "hot",
+        name: "a hot coupon among cold ones",
+        says: format!(
+            "{STEADY:.0} requests a second for {seconds:.0} s: four of five for one coupon, the others for {COLD} cold ones."
+        ),
+        plans: vec![plan(Asking::HotAmongCold { cold: COLD }, Pace::Rate { per_second: STEADY, seconds }, PLENTY)],
+        sold_out: false,
+    }
+}
+
+fn duplicates(size: Size) -> Profile {
+    let seconds = seconds(size);
+    Profile {
+        id: "duplicates",
+        name: "a storm of duplicates",
+        says: format!(
+            "{STEADY:.0} requests a second for {seconds:.0} s; everybody asks twice, one right behind the other."
+        ),
+        plans: vec![plan(Asking::Twice, Pace::Rate { per_second: STEADY, seconds }, PLENTY)],
+        sold_out: false,
+    }
+}
+
+fn bots(size: Size) -> Profile {
+    let requests = match size {
+        Size::Quick => 3000,
+        Size::Full => 8000,
+        Size::Whole => 40_000,
+    };
+    Profile {
+        id: "bots",
+        name: "bots after the end",
+        says: format!(
+            "{requests} requests by {CLIENTS} clients, as {BOTS} people, for {BOTS_STOCK} coupons that are gone."
+        ),
+        plans: vec![plan(Asking::Again { people: BOTS }, Pace::Clients { clients: CLIENTS, requests }, BOTS_STOCK)],
+        sold_out: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_profile_has_its_plans_in_every_size() {
+        for id in PROFILES {
+            for size in [Size::Quick, Size::Full, Size::Whole] {
+                let profile = Profile::named(id, size).unwrap();
+                assert_eq!(profile.id, id);
+                assert!(profile.plans.iter().all(|plan| plan.requests_max() > 0), "{profile:?}");
+                assert!((1..=25_000).contains(&profile.people_max()), "{id}: {}", profile.people_max());
+            }
+        }
+        assert_eq!(Profile::named("nothing", Size::Full), None);
+    }
+
+    #[test]
+    fn a_rush_goes_up() {
+        for size in [Size::Quick, Size::Full, Size::Whole] {
+            let counts: Vec<usize> = rush(size).plans.iter().map(Plan::requests_max).collect();
+            assert!(counts.is_sorted(), "{counts:?}");
+        }
+    }
+}

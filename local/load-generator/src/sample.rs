@@ -1,0 +1,131 @@
+//! What came back, request by request, and the figures that follow from it. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::latencies::Latencies;
+
+/// One request and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// Index of the person.
+    pub person: usize,
+    /// Index of the coupon.
+    pub coupon: usize,
+    /// When it was due, since the run began.
+    pub due: Duration,
+    /// When it was sent: later than due where the generator or its bound of connections held it up.
+    pub sent: Duration,
+    /// When the answer was complete.
+    pub answered: Duration,
+    /// What it was.
+    pub answer: Answered,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// 201: the coupon is theirs.
+    Issued {
+        /// The order among the issued, as they were told.
+        rank: Option<u64>,
+    },
+    /// 202: the request is taken, with this ticket.
+    Accepted {
+        /// To ask with.
+        ticket: String,
+    },
+    /// A refusal by this code.
+    Refused {
+        /// Such as `SOLD_OUT`.
+        code: String,
+    },
+    /// Anything else, or nothing.
+    Failed {
+        /// What came instead.
+        what: String,
+    },
+}
+
+/// How long a person who asked every 20 ms waited until they knew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// Since the request was due; none when they gave up.
+    pub after: Option<Duration>,
+}
+
+impl Sample {
+    /// From due to answered.
+    #[must_use]
+    pub fn latency(&self) -> Duration {
+        self.answered.saturating_sub(self.due)
+    }
+
+    /// Whether it was answered 201 or 202.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        matches!(self.answer, Answered::Issued { .. } | Answered::Accepted { .. })
+    }
+
+    /// Whether it was refused.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self.answer, Answered::Refused { .. })
+    }
+}
+
+impl Latencies {
+    /// Of those samples for which it holds.
+    ///
+    /// # Errors
+    /// As [`Latencies::new`].
+    pub fn of<'a>(
+        samples: impl IntoIterator<Item = &'a Sample>,
+        holds: impl Fn(&Sample) -> bool,
+    ) -> anyhow::Result<Self> {
+        let mut latencies = Self::new()?;
+        samples.into_iter().filter(|sample| holds(sample)).for_each(|sample| latencies.record(sample.latency()));
+        Ok(latencies)
+    }
+}
+
+/// Refusals and failures by what they were.
+#[must_use]
+pub fn counts(samples: &[Sample]) -> (BTreeMap<String, u64>, BTreeMap<String, u64>) {
+    let (mut refused, mut failed) = (BTreeMap::new(), BTreeMap::new());
+    for sample in samples {
+        match &sample.answer {
+            Answered::Refused { code } => *refused.entry(code.clone()).or_default() += 1,
+            Answered::Failed { what } => *failed.entry(what.clone()).or_default() += 1,
+            Answered::Issued { .. } | Answered::Accepted { .. } => {}
+        }
+    }
+    (refused, failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(due_ms: u64, answered_ms: u64, answer: Answered) -> Sample {
+        let (due, answered) = (Duration::from_millis(due_ms), Duration::from_millis(answered_ms));
+        Sample { person: 0, coupon: 0, due, sent: due, answered, answer }
+    }
+
+    #[test]
+    fn latency_counts_from_when_a_request_was_due() {
+        let mut late = sample(10, 50, Answered::Issued { rank: Some(1) });
+        late.sent = Duration::from_millis(40);
+        let latencies = Latencies::of(&[late], Sample::is_accepted).unwrap();
+        assert!((latencies.max_ms() - 40.0).abs() < 0.1, "{}", latencies.max_ms());
+    }
+
+    #[test]
+    fn refusals_and_failures_are_told_apart() {
+        let refused = sample(0, 1, Answered::Refused { code: "SOLD_OUT".into() });
+        let failed = sample(0, 1, Answered::Failed { what: "503".into() });
+        let accepted = sample(0, 1, Answered::Accepted { ticket: "3-1".into() });
+        let (refusals, failures) = counts(&[refused.clone(), refused, failed, accepted]);
+        assert_eq!((refusals["SOLD_OUT"], failures["503"]), (2, 1));
+    }
+}
