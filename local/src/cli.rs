@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::audit::{self, AuditOptions};
+use crate::baseline::{self, BaselineOptions};
 use crate::demo::{self, DemoOptions};
 use crate::esm::{self, EsmOptions};
 use crate::load::{self, LoadOptions, MeasureOptions};
@@ -60,6 +61,11 @@ pub enum Command {
     Load(LoadOptions),
     /// Measure what the functions cost, as ratios to the bare parts beside them
     Measure(MeasureOptions),
+    /// Run a system to compare with: the seeds' Redis queue or their hybrid, or ours without Lambda
+    ///
+    /// When it is ready, one line of JSON on stdout says where: {"api","dynamodb"}, and "kafka" and "redis" where it has
+    /// them. `redis` and `hybrid` want a redis-server: `apt-get install redis-server`, or --redis HOST:PORT.
+    Baseline(BaselineOptions),
     /// Emulate Lambda's event source mapping for self-managed Kafka, for any function in any language
     ///
     /// One line of JSON on stdout when it is a member of its group, one with all metrics at the end.
@@ -157,7 +163,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     // What runs until somebody ends it tells what happens; what has something to show tells only what is wrong.
     let level = match &cli.command {
-        Command::Up(_) | Command::Esm(_) => LevelFilter::INFO,
+        Command::Up(_) | Command::Esm(_) | Command::Baseline(_) => LevelFilter::INFO,
         Command::Token(_)
         | Command::Demo(_)
         | Command::Load(_)
@@ -184,6 +190,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Token(options) => token::run(options),
         Command::Demo(options) => demo::run(&options).await,
         Command::Load(options) => load::command::run(&options).await,
+        Command::Baseline(options) => baseline::run(&options).await,
         Command::Esm(options) => esm::run(&options).await,
         Command::Measure(options) => load::measure::run(&options).await,
         Command::Audit(options) => audit::command::run(&options).await,

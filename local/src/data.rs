@@ -52,6 +52,12 @@ impl DataDir {
         self.path.join("broker")
     }
 
+    /// The Redis's part of it, for the baselines that need one.
+    #[must_use]
+    pub fn redis(&self) -> PathBuf {
+        self.path.join("redis")
+    }
+
     /// The DynamoDB's part of it.
     #[must_use]
     pub fn dynamodb(&self) -> PathBuf {

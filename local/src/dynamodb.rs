@@ -96,8 +96,12 @@ pub async fn ensure(client: &Client, tables: &TableNames) -> anyhow::Result<()> 
     ensure_table(client, &tables.user_coupons, &["userId", "couponId"]).await
 }
 
-/// `keys` are the partition key and, if any, the sort key; both are strings.
-async fn ensure_table(client: &Client, table: &str, keys: &[&str]) -> anyhow::Result<()> {
+/// Makes one table unless it exists, and waits until it is active. `keys` are the partition key and, if any, the sort key;
+/// both are strings.
+///
+/// # Errors
+/// DynamoDB does not answer, or refuses.
+pub(crate) async fn ensure_table(client: &Client, table: &str, keys: &[&str]) -> anyhow::Result<()> {
     match client.describe_table().table_name(table).send().await {
         Ok(_there) => {}
         Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {

@@ -43,6 +43,17 @@ pub fn dynamodb(text: &str) -> Result<Part, String> {
     part(text, url)
 }
 
+/// `--redis` of a baseline.
+///
+/// # Errors
+/// Neither `embedded` nor one address.
+pub fn redis(text: &str) -> Result<Part, String> {
+    part(text, |address| match bootstrap_servers(address) {
+        Ok(address) if !address.contains(',') => Ok(address),
+        _ => Err("expected HOST:PORT such as localhost:6379".into()),
+    })
+}
+
 /// `--functions`.
 ///
 /// # Errors

@@ -2,8 +2,8 @@
 //! ends by itself, and killed, stopped, frozen or thawed on demand. Its data lie in a directory, so each start goes on
 //! where the last one ended.
 //!
-//! Knows no protocol; readiness is the line that the part prints when it listens. What it is for: `broker.rs`,
-//! `dynamodb.rs`.
+//! Knows no protocol; readiness is a line that the part prints when it listens. What it is for: `broker.rs`,
+//! `dynamodb.rs`, `redis.rs`.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::process::{Child, Program, Spawner};
 
 /// A cold start opens one file and one socket; this is for a machine under full load.
 const READY_MAX: Duration = Duration::from_secs(30);
-/// How the line begins that a part prints when it listens.
+/// How the line begins that a part of ours prints when it listens.
 const READY: &str = "ready ";
 /// How long a stop may take before it becomes a kill.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -55,10 +55,18 @@ impl Embedded {
     /// # Errors
     /// It ends or is not ready in time; its last lines are in the error.
     pub async fn start(spawner: Spawner, program: Program) -> anyhow::Result<Self> {
+        Self::start_when(spawner, program, |line| line.starts_with(READY)).await
+    }
+
+    /// The same for somebody else's program, which says in its own words that it listens.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_when(spawner: Spawner, program: Program, is_ready: fn(&str) -> bool) -> anyhow::Result<Self> {
         let (orders, received) = mpsc::channel(4);
         let (pid, watched) = watch::channel(None);
         let name = program.name.clone();
-        let keeper = Keeper { spawner, program, pid, child: None, restarts: 0 };
+        let keeper = Keeper { spawner, program, is_ready, pid, child: None, restarts: 0 };
         tokio::spawn(keeper.run(received));
         let part = Self { name, orders, pid: watched };
         part.order(Order::Start).await?;
@@ -85,6 +93,7 @@ impl Embedded {
 struct Keeper {
     spawner: Spawner,
     program: Program,
+    is_ready: fn(&str) -> bool,
     pid: watch::Sender<Option<i32>>,
     child: Option<Child>,
     restarts: u32,
@@ -115,7 +124,7 @@ impl Keeper {
     async fn carry_out(&mut self, order: Order) -> anyhow::Result<()> {
         match (order, &self.child) {
             (Order::Start, Some(_)) | (Order::Kill | Order::Stop, None) => {}
-            (Order::Start, None) => self.child = Some(started(&self.spawner, &self.program).await?),
+            (Order::Start, None) => self.child = Some(self.started().await?),
             (Order::Kill, Some(child)) => {
                 child.kill().await;
                 self.child = None;
@@ -134,13 +143,34 @@ impl Keeper {
     async fn restart(&mut self) {
         while self.child.is_none() && self.restarts < RESTARTS_MAX {
             self.restarts = self.restarts.saturating_add(1);
-            match started(&self.spawner, &self.program).await {
+            match self.started().await {
                 Ok(child) => self.child = Some(child),
                 Err(error) => tracing::error!(part = self.program.name, "{error:#}"),
             }
         }
         if self.child.is_none() {
             tracing::error!(part = self.program.name, "stays down: it ended by itself {RESTARTS_MAX} times");
+        }
+    }
+
+    async fn started(&self) -> anyhow::Result<Child> {
+        let (output, is_ready) = (Output::default(), self.is_ready);
+        let mut program = self.program.clone();
+        let (name, sink) = (program.name.clone(), output.clone());
+        program.lines = Some(Arc::new(move |line| {
+            // That it is ready is for us to know; what it says beside that is for everybody.
+            if !is_ready(line) {
+                eprintln!("{name} | {line}");
+            }
+            sink.take(line, is_ready(line));
+        }));
+        let child = self.spawner.spawn(&program).await?;
+        tokio::select! {
+            () = output.ready() => Ok(child),
+            status = child.wait() => bail!("{} did not start ({status}): {}", program.name, output.last()),
+            () = tokio::time::sleep(READY_MAX) => {
+                bail!("{} is not ready after {} s: {}", program.name, READY_MAX.as_secs(), output.last())
+            }
         }
     }
 }
@@ -150,27 +180,6 @@ async fn ended(child: Option<&Child>) -> std::process::ExitStatus {
     match child {
         Some(child) => child.wait().await,
         None => std::future::pending().await,
-    }
-}
-
-async fn started(spawner: &Spawner, program: &Program) -> anyhow::Result<Child> {
-    let output = Output::default();
-    let mut program = program.clone();
-    let (name, sink) = (program.name.clone(), output.clone());
-    program.lines = Some(Arc::new(move |line| {
-        // That it is ready is for us to know; what it says beside that is for everybody.
-        if !line.starts_with(READY) {
-            eprintln!("{name} | {line}");
-        }
-        sink.take(line);
-    }));
-    let child = spawner.spawn(&program).await?;
-    tokio::select! {
-        () = output.ready() => Ok(child),
-        status = child.wait() => bail!("{} did not start ({status}): {}", program.name, output.last()),
-        () = tokio::time::sleep(READY_MAX) => {
-            bail!("{} is not ready after {} s: {}", program.name, READY_MAX.as_secs(), output.last())
-        }
     }
 }
 
@@ -188,8 +197,8 @@ impl Default for Output {
 }
 
 impl Output {
-    fn take(&self, line: &str) {
-        if line.starts_with(READY) {
+    fn take(&self, line: &str, is_ready: bool) {
+        if is_ready {
             self.ready.send_replace(true);
         }
         let Ok(mut lines) = self.lines.lock() else { return };

@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line's output is what it is for")]
 
 pub mod audit;
+pub mod baseline;
 pub mod broker;
 pub mod cli;
 pub mod data;
@@ -25,6 +26,7 @@ pub mod load;
 pub mod parts;
 pub mod ports;
 pub mod process;
+pub mod redis;
 pub mod sandbox;
 pub mod secrets;
 mod serve;

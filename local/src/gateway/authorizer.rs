@@ -4,6 +4,7 @@
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html>
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use jsonwebtoken::errors::ErrorKind;
@@ -136,6 +137,15 @@ fn claim_text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(several) => format!("[{}]", several.iter().map(claim_text).collect::<Vec<_>>().join(" ")),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+/// The baselines let in whom the gateway lets in.
+impl baseline::Authorize for Authorizer {
+    fn authorize(&self, headers: &HeaderMap) -> Result<Claims, String> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        self.authorize(headers, now).map_err(Refusal::challenge)
     }
 }
 

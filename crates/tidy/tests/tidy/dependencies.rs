@@ -7,8 +7,9 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use crate::tree::{Source, report, root};
 
 /// What a package may link of ours; its tests may use more, but never a function or `local`.
-const ALLOWED: [(&str, &[&str]); 25] = [
+const ALLOWED: [(&str, &[&str]); 26] = [
     ("audit", &["coupon", "record-log"]),
+    ("baseline", &["coupon", "coupon-dynamodb", "coupon-store", "issue-api", "issue-worker", "kafka", "kafka-event"]),
     ("bench-report", &[]),
     ("bootstrap", &["kafka"]),
     ("coupon", &[]),
@@ -27,6 +28,7 @@ const ALLOWED: [(&str, &[&str]); 25] = [
         "local",
         &[
             "audit",
+            "baseline",
             "bench-report",
             "coupon",
             "coupon-dynamodb",
@@ -53,8 +55,9 @@ const ALLOWED: [(&str, &[&str]); 25] = [
 ];
 
 /// Packages that only tests and tools link: never a function, not even by way of another package.
-const NEVER_DEPLOYED: [&str; 15] = [
+const NEVER_DEPLOYED: [&str; 16] = [
     "audit",
+    "baseline",
     "bench-report",
     "coupon-store-contract",
     "embedded-broker",
@@ -76,9 +79,9 @@ const CORE: [&str; 3] = ["serde", "thiserror", "time"];
 
 /// Libraries that have one home, and the packages that may name them.
 const HOMES: [(&str, &[&str]); 3] = [
-    ("aws-sdk-dynamodb", &["coupon-dynamodb", "local"]),
+    ("aws-sdk-dynamodb", &["baseline", "coupon-dynamodb", "local"]),
     ("aws-sdk-secretsmanager", &["bootstrap"]),
-    ("rdkafka", &["kafka", "kafka-esm", "local"]),
+    ("rdkafka", &["baseline", "kafka", "kafka-esm", "local"]),
 ];
 
 fn metadata() -> Metadata {
@@ -124,8 +127,9 @@ fn nobody_depends_on_local_not_even_in_tests() {
             .dependencies
             .iter()
             .filter(|one| ["local", "issue-api", "issue-worker", "topic-setup"].contains(&one.name.as_str()));
-        // `rush` simulates the functions' own libraries, and nothing depends on it.
-        let by_trade = |dependency: &str| name == "local" || (name == "rush" && dependency != "local");
+        // `rush` simulates the functions' own libraries, `baseline` serves them without Lambda; no function links either.
+        let by_trade =
+            |dependency: &str| name == "local" || (["baseline", "rush"].contains(&&*name) && dependency != "local");
         for dependency in forbidden.filter(|one| !by_trade(one.name.as_str())) {
             faults.push(format!("{}: {name} uses {}", package.manifest_path, dependency.name));
         }

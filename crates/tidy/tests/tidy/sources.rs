@@ -71,10 +71,11 @@ fn no_file_grows_without_a_reason() {
 
 #[test]
 fn a_dynamodb_expression_is_in_its_home_alone() {
-    let elsewhere = rust().filter(|source| !source.path.starts_with("crates/coupon-dynamodb/"));
-    let elsewhere = elsewhere.filter(|source| !source.path.starts_with("crates/tidy/"));
+    // The seeds' systems store a coupon otherwise, and share no table with ours.
+    let homes = ["crates/coupon-dynamodb/", "crates/tidy/", "local/baseline/src/store/"];
+    let elsewhere = rust().filter(|source| !homes.iter().any(|home| source.path.starts_with(home)));
     let faults: Vec<String> = elsewhere.flat_map(|source| lines_with(&source, &EXPRESSIONS)).collect();
-    report("Only crates/coupon-dynamodb knows a DynamoDB expression.", &faults);
+    report("Only crates/coupon-dynamodb knows a DynamoDB expression, and the baselines' own store.", &faults);
 }
 
 #[test]

@@ -1,0 +1,130 @@
+//! Consumers of the hybrid and of ours: records in the order of their partition, handed over in batches of what is
+//! there, offsets committed behind them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use kafka::Connection;
+use rdkafka::consumer::{CommitMode, Consumer as _, StreamConsumer};
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use tokio::sync::watch;
+
+/// The embedded broker's fetch does not wake on new data; with the client's default a lone record would wait 500 ms.
+const FETCH_WAIT_MS: &str = "20";
+/// How long to wait before a batch that could not be worked off is tried again.
+const RETRY_DELAY: Duration = Duration::from_millis(200);
+
+/// One record.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) timestamp_ms: i64,
+    pub(crate) key: Option<Bytes>,
+    pub(crate) value: Option<Bytes>,
+    pub(crate) headers: Vec<(String, Option<Bytes>)>,
+}
+
+/// A member of `group`, connected to nothing yet.
+pub(crate) fn member(kafka: &Connection, group: &str) -> anyhow::Result<StreamConsumer> {
+    let mut config = ClientConfig::new();
+    // A consumer's fetch may wait longer than the second that our producer gives a request, so that only how to reach
+    // the cluster is taken over.
+    for (name, value) in kafka.properties() {
+        config.set(name, value);
+    }
+    for (name, value) in [
+        ("group.id", group),
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("auto.offset.reset", "earliest"),
+        ("allow.auto.create.topics", "false"),
+        ("session.timeout.ms", "10000"),
+        ("fetch.wait.max.ms", FETCH_WAIT_MS),
+        ("fetch.queue.backoff.ms", "10"),
+        ("fetch.error.backoff.ms", "50"),
+        ("reconnect.backoff.ms", "20"),
+        ("reconnect.backoff.max.ms", "1000"),
+    ] {
+        config.set(name, value);
+    }
+    Ok(config.create()?)
+}
+
+/// What works batches off.
+pub(crate) trait Work: Send + Sync {
+    /// Works a batch off, in its order.
+    fn work(&self, batch: &[Received]) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+/// Hands batches of at most `batch_max` records to `work` until `stopped`: each again and again until it is worked off,
+/// and its offsets committed behind it.
+pub(crate) async fn run(
+    consumer: &StreamConsumer,
+    topic: &str,
+    records: impl futures_util::Stream<Item = Result<Received, rdkafka::error::KafkaError>>,
+    work: &impl Work,
+    batch_max: usize,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut batches = std::pin::pin!(records.ready_chunks(batch_max));
+    loop {
+        let ready = tokio::select! {
+            ready = batches.next() => ready,
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        };
+        let Some(ready) = ready else { return };
+        let mut batch = Vec::with_capacity(ready.len());
+        for received in ready {
+            match received {
+                Ok(record) => batch.push(record),
+                // Lost connections and the like; the client mends them by itself.
+                Err(error) => tracing::warn!(topic, "{error}"),
+            }
+        }
+        if batch.is_empty() {
+            tokio::time::sleep(RETRY_DELAY).await;
+            continue;
+        }
+        while let Err(error) = work.work(&batch).await {
+            tracing::warn!(topic, records = batch.len(), "tried again: {error:#}");
+            if *stopped.borrow() {
+                return;
+            }
+            tokio::time::sleep(RETRY_DELAY).await;
+        }
+        commit(consumer, topic, &batch);
+    }
+}
+
+fn commit(consumer: &StreamConsumer, topic: &str, batch: &[Received]) {
+    let mut offsets = TopicPartitionList::new();
+    for record in batch {
+        let next = Offset::Offset(record.offset.saturating_add(1));
+        match offsets.find_partition(topic, record.partition) {
+            Some(mut known) => drop(known.set_offset(next)),
+            None => drop(offsets.add_partition_offset(topic, record.partition, next)),
+        }
+    }
+    // What is not committed is delivered again, which changes nothing.
+    if let Err(error) = consumer.commit(&offsets, CommitMode::Async) {
+        tracing::warn!(topic, "not committed: {error}");
+    }
+}
+
+/// A record of its own, free of the client's buffers.
+pub(crate) fn received(message: &BorrowedMessage<'_>) -> Received {
+    let headers = message.headers().map_or_else(Vec::new, |headers| {
+        headers.iter().map(|one| (one.key.to_owned(), one.value.map(Bytes::copy_from_slice))).collect()
+    });
+    Received {
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
+        key: message.key().map(Bytes::copy_from_slice),
+        value: message.payload().map(Bytes::copy_from_slice),
+        headers,
+    }
+}

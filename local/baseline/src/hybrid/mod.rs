@@ -1,0 +1,167 @@
+//! System B of the seeds: Redis answers who has a coupon already, everybody else becomes a record of the topic
+//! `coupon_issue`, keyed by coupon, and a consumer of one group issues (`issuing.rs`). The answer is a 202 as soon as the
+//! broker has the record; what came of it is asked of the store.
+//!
+//! The seeds check no stock before the record, and leave no trace of a refusal; so it is here.
+
+mod issuing;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::anyhow;
+use axum::http::StatusCode;
+use coupon::{CouponId, Ticket, UserId};
+use kafka::{Connection, Delivery, Log as _, Producer, ProducerSettings, Topic};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use self::issuing::Issuing;
+use crate::consume::{self, received};
+use crate::http::{Coupons, NewCoupon, Reply};
+use crate::problem::Problem;
+use crate::queue::Queue;
+use crate::stamp;
+use crate::store::{Coupon, Store};
+use crate::system::HYBRID_REQUESTS;
+
+/// The consumers' one group.
+const GROUP: &str = "coupon-issue";
+/// Spring's `max.poll.records`: what a listener gets at once.
+const BATCH_MAX: usize = 500;
+/// Coupons known to exist that are remembered; beyond it all are forgotten, which costs a read each.
+const KNOWN_MAX: usize = 10_000;
+
+/// The seeds' `CouponIssueEvent`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CouponIssueEvent {
+    pub(crate) coupon_id: String,
+    pub(crate) user_id: String,
+    pub(crate) requested_at: String,
+}
+
+/// System B.
+pub(crate) struct Hybrid {
+    store: Store,
+    queue: Queue,
+    producer: Producer,
+    requests: Topic<str, CouponIssueEvent>,
+    /// Coupons that exist, so that not every request reads the store.
+    known: Mutex<HashSet<CouponId>>,
+}
+
+impl Hybrid {
+    /// Makes the producer. Spring's defaults are Kafka's: every in-sync replica acknowledges, idempotent, no linger; and
+    /// so are those of the project's own.
+    pub(crate) fn start(store: Store, queue: Queue, kafka: &Connection) -> anyhow::Result<Self> {
+        let producer = Producer::new(kafka, ProducerSettings::default())?;
+        Ok(Self { store, queue, producer, requests: Topic::new(HYBRID_REQUESTS.name), known: Mutex::default() })
+    }
+
+    /// Starts the consumers, one for each partition, all members of the one group.
+    pub(crate) fn consume(
+        &self,
+        kafka: &Connection,
+        tasks: &mut JoinSet<()>,
+        stopped: &watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        for _ in 0..HYBRID_REQUESTS.partitions {
+            let consumer = Arc::new(consume::member(kafka, GROUP)?);
+            rdkafka::consumer::Consumer::subscribe(&*consumer, &[HYBRID_REQUESTS.name])?;
+            let work = Issuing::new(self.store.clone(), self.queue.clone());
+            let stopped = stopped.clone();
+            tasks.spawn(async move {
+                let records = futures_util::StreamExt::map(consumer.stream(), |one| one.map(|one| received(&one)));
+                consume::run(&consumer, HYBRID_REQUESTS.name, records, &work, BATCH_MAX, stopped).await;
+            });
+        }
+        Ok(())
+    }
+
+    async fn exists(&self, id: &CouponId) -> Result<(), Problem> {
+        if self.known().contains(id) {
+            return Ok(());
+        }
+        self.show(id).await?;
+        let mut known = self.known();
+        if known.len() >= KNOWN_MAX {
+            known.clear();
+        }
+        known.insert(id.clone());
+        Ok(())
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashSet<CouponId>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Coupons for Hybrid {
+    async fn create(&self, new: NewCoupon) -> Result<Coupon, Problem> {
+        let total = new.total.get();
+        let coupon = Coupon { id: new.id, name: new.name.as_str().to_owned(), total, remaining: total };
+        if self.store.create(&coupon).await.map_err(Problem::Store)? { Ok(coupon) } else { Err(Problem::Exists) }
+    }
+
+    async fn show(&self, id: &CouponId) -> Result<Coupon, Problem> {
+        let coupon = self.store.coupon(id).await.map_err(Problem::Store)?;
+        coupon.ok_or_else(|| Problem::NoCoupon(id.clone()))
+    }
+
+    async fn issue(&self, id: &CouponId, user: &UserId) -> Result<Reply, Problem> {
+        self.exists(id).await?;
+        if self.queue.is_issued(id, user).await.map_err(Problem::Queue)? {
+            return Err(Problem::AlreadyIssued(None));
+        }
+        let event = CouponIssueEvent {
+            coupon_id: id.to_string(),
+            user_id: user.to_string(),
+            requested_at: stamp::now().to_string(),
+        };
+        let record = self.requests.record(id.as_str(), &event).map_err(|error| Problem::Queue(error.into()))?;
+        let delivery = self.producer.produce(record).await.map_err(|error| Problem::Queue(error.into()))?;
+        let request_id = request_id(delivery).map_err(Problem::Queue)?;
+        let location = Some(format!("/coupons/{id}/issues/{request_id}"));
+        let body = json!({"requestId": request_id, "couponId": id, "status": "PENDING"});
+        Ok(Reply { status: StatusCode::ACCEPTED, body, location })
+    }
+
+    /// From the store alone: who has an item has a coupon; who has none can get one as long as there is stock.
+    async fn status(&self, id: &CouponId, user: &UserId, request_id: &str) -> Result<Reply, Problem> {
+        Ticket::parse(request_id).map_err(|limit| Problem::Invalid(format!("requestId: {limit}")))?;
+        // The stock first: an item that is written with its last one is then seen.
+        let coupon = self.show(id).await?;
+        if let Some(held) = self.store.issued(user, id).await.map_err(Problem::Store)? {
+            return Ok(Reply::ok(if held.request_id == request_id {
+                held.outcome()
+            } else {
+                json!({
+                    "requestId": request_id,
+                    "couponId": id,
+                    "status": "REJECTED",
+                    "reason": "ALREADY_ISSUED",
+                    "coupon": held.shown(),
+                })
+            }));
+        }
+        let body = if coupon.remaining == 0 {
+            json!({"requestId": request_id, "couponId": id, "status": "REJECTED", "reason": "SOLD_OUT"})
+        } else {
+            json!({"requestId": request_id, "couponId": id, "status": "PENDING"})
+        };
+        Ok(Reply::ok(body))
+    }
+
+    /// The hybrid knows no rank before the coupon is issued.
+    async fn rank(&self, _id: &CouponId, _user: &UserId) -> Result<Reply, Problem> {
+        Err(Problem::NotFound)
+    }
+}
+
+fn request_id(delivery: Delivery) -> anyhow::Result<String> {
+    let offset = delivery.offset.ok_or_else(|| anyhow!("acknowledged without an offset"))?;
+    Ok(format!("{}-{offset}", delivery.partition))
+}

@@ -1,0 +1,101 @@
+//! Ours without Lambda: the very libraries of both functions, the HTTP one behind the same server as A and B, the worker
+//! in a consumer loop. No gateway, no environments, no mapping, so that a comparison is of architectures.
+
+mod calls;
+mod records;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use coupon_dynamodb::{DynamoStore, Tables};
+use issue_api::{App, Clock, Settings};
+use kafka::{Compression, Connection, Producer, ProducerSettings};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer as _;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use self::calls::Calls;
+use self::records::Records;
+use crate::consume;
+use crate::http::Authorize;
+use crate::system::{OUR_DEAD_LETTERS, OUR_REQUESTS, OUR_RESULTS, System};
+
+/// As the template has it.
+const HEAD_CACHE: Duration = Duration::from_millis(250);
+/// As the mapping has it.
+const BATCH_MAX: usize = 1_000;
+/// The worker's group, as the mapping has it.
+const GROUP: &str = "issue-worker";
+/// As the worker's `main` has it.
+const WORKERS_PRODUCER: ProducerSettings =
+    ProducerSettings { linger: Duration::from_millis(2), compression: Compression::Lz4 };
+
+/// The routes.
+pub(crate) fn router(
+    dynamodb: &aws_sdk_dynamodb::Client,
+    kafka: &Connection,
+    authorizer: Arc<dyn Authorize>,
+) -> anyhow::Result<Router> {
+    let producer = Producer::new(kafka, ProducerSettings::default())?;
+    let settings = Settings { request_topic: OUR_REQUESTS.name.to_owned(), head_age_max: HEAD_CACHE };
+    let app = App::new(store(dynamodb), producer, Clock::system(), settings);
+    Ok(calls::router(Calls { app, authorizer }))
+}
+
+/// Starts the worker: a task for each partition, as the mapping invokes it for each side by side.
+///
+/// The partitions are assigned, not subscribed to, for this is the group's only member; where it goes on after a crash is
+/// the group's offset all the same.
+pub(crate) fn consume(
+    dynamodb: &aws_sdk_dynamodb::Client,
+    kafka: &Connection,
+    tasks: &mut JoinSet<()>,
+    stopped: &watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let producer = Producer::new(kafka, WORKERS_PRODUCER)?;
+    let work = Arc::new(Records::new(store(dynamodb), producer));
+    let consumer = Arc::new(consume::member(kafka, GROUP)?);
+    let mut all = TopicPartitionList::new();
+    for partition in 0..OUR_REQUESTS.partitions {
+        all.add_partition_offset(OUR_REQUESTS.name, partition, rdkafka::Offset::Stored)?;
+    }
+    consumer.assign(&all)?;
+    for partition in 0..OUR_REQUESTS.partitions {
+        let Some(queue) = consumer.split_partition_queue(OUR_REQUESTS.name, partition) else {
+            anyhow::bail!("{}-{partition} has no queue", OUR_REQUESTS.name);
+        };
+        let (consumer, work, stopped) = (Arc::clone(&consumer), Arc::clone(&work), stopped.clone());
+        tasks.spawn(async move {
+            let records = futures_util::StreamExt::map(queue.stream(), |one| one.map(|one| consume::received(&one)));
+            consume::run(&consumer, OUR_REQUESTS.name, records, &*work, BATCH_MAX, stopped).await;
+        });
+    }
+    tasks.spawn(serve_events(consumer, stopped.clone()));
+    Ok(())
+}
+
+/// librdkafka's events come through the consumer itself, which has no records of its own any more.
+async fn serve_events(consumer: Arc<rdkafka::consumer::StreamConsumer>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            event = consumer.recv() => match event {
+                Ok(_) => tracing::error!("a record outside its partition's queue"),
+                Err(error) => tracing::warn!("{error}"),
+            },
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        }
+    }
+}
+
+fn store(dynamodb: &aws_sdk_dynamodb::Client) -> DynamoStore {
+    let names = System::Ours.table_names();
+    let tables = Tables { coupons: names.coupons.to_owned(), user_coupons: names.user_coupons.to_owned() };
+    DynamoStore::new(dynamodb.clone(), tables)
+}
+
+/// The topics' names for the worker.
+fn topics() -> issue_worker::Topics {
+    issue_worker::Topics { results: OUR_RESULTS.name.to_owned(), dead_letters: OUR_DEAD_LETTERS.name.to_owned() }
+}
