@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import fcntl
 import hashlib
+import importlib.util
 import os
 import pathlib
 import queue
@@ -62,6 +63,19 @@ def fetch_by(command, what):
     """Runs a registry's client; its own words go to stderr."""
     if subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode != 0:
         raise Failed(f"{what} could not be fetched, see above; that needs the network once")
+
+
+def pip(what):
+    """Installs what a list of packages names, at the versions that it names, for `fetched`."""
+    def install(requirements, directory):
+        if importlib.util.find_spec("pip") is None:
+            raise Failed(f"pip is missing, which fetches {what}; on Debian and Ubuntu: apt-get install python3-pip")
+        # Not a virtual environment, which would know its own path and could not be renamed. Every package is named, so
+        # nothing has to be resolved, and what else is on this machine does not matter.
+        fetch_by([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
+                  "--root-user-action", "ignore", "--no-deps", "--target", str(directory),
+                  "--requirement", str(requirements)], what)
+    return install
 
 
 def free_ports(count):

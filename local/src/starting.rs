@@ -145,7 +145,10 @@ impl<'a> Starting<'a> {
         };
         let client = dynamodb::patient_client(&address).await;
         let ensured = dynamodb::ensure(&client, &self.settings.tables).await;
-        ensured.with_context(|| format!("no DynamoDB to use at {address}"))?;
+        ensured.with_context(|| match &part {
+            Some(_) => format!("no DynamoDB to use at {address}"),
+            None => format!("no DynamoDB to use at --dynamodb {address}"),
+        })?;
         let mut calls = None;
         if self.options.faults {
             let proxy = FaultProxy::start(listen(self.ports.dynamodb).await?, &address)?;

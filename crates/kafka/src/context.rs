@@ -84,8 +84,17 @@ impl ClientContext for Context {
         // rdkafka hands each event over twice, and the log has it already.
         tracing::debug!(%error, reason, "librdkafka");
         if is_refusal(code_of(&error)) {
-            self.refusal.send_replace(Some(reason.to_owned()));
+            self.refusal.send_replace(Some(explained(reason)));
         }
+    }
+}
+
+/// librdkafka says that a certificate was not verified, and leaves out why.
+fn explained(reason: &str) -> String {
+    if reason.contains("certificate verify failed") {
+        format!("{reason}; it may have expired, be for another host, or be of another CA than the trusted one")
+    } else {
+        reason.to_owned()
     }
 }
 

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Context;
 use kafka::{ReadRecord, Reader, Span};
 use record_log::LogError;
 
@@ -38,10 +37,16 @@ impl<'a> TopicSoFar<'a> {
         for _ in 1..attempts {
             match self.look().await {
                 Err(LogError::Unavailable(_)) => tokio::time::sleep(RETRY_DELAY).await,
-                other => return other.with_context(|| format!("topic {} cannot be read", self.name)),
+                other => return other.map_err(|error| self.unreadable(error)),
             }
         }
-        self.look().await.with_context(|| format!("topic {} cannot be read", self.name))
+        self.look().await.map_err(|error| self.unreadable(error))
+    }
+
+    fn unreadable(&self, error: LogError) -> anyhow::Error {
+        let is_unknown = matches!(error, LogError::UnknownTopic(_));
+        let way_out = if is_unknown { " (`cargo local up` makes it; is this the broker of these tables?)" } else { "" };
+        anyhow::Error::new(error).context(format!("topic {} cannot be read{way_out}", self.name))
     }
 
     async fn look(&mut self) -> Result<Vec<Span>, LogError> {

@@ -1,8 +1,26 @@
-//! The file that tells the functions where the sandbox is when `cargo lambda watch` runs them.
+//! The functions in the hands of cargo-lambda: the file that tells them where the sandbox is, and `cargo lambda watch` as
+//! the host of a whole sandbox, with a rush, a change of the code and every sample in `events/`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant, SystemTime};
 
 use local::settings::{Parameters, Settings};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+use crate::crowds::{audit_of, json_of};
+use crate::home::Home;
+use crate::part::{KafkaAt, url_of};
+use crate::sandbox::{Sandbox, unique};
+
+/// A path to cargo-lambda where it is not in PATH.
+const PROGRAM: &str = "FIRSTCOME_CARGO_LAMBDA";
+/// The functions are compiled at their first call, and sixteen environments of each start one after the other.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 #[test]
 fn cargo_lambda_tells_the_functions_what_a_sandbox_at_its_default_ports_does() {
@@ -26,4 +44,163 @@ fn cargo_lambda_tells_the_functions_what_a_sandbox_at_its_default_ports_does() {
     let made_up = [("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "sandbox"), ("AWS_SECRET_ACCESS_KEY", "sandbox")];
     let expected = expected.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(made_up);
     assert_eq!(told, expected.collect::<BTreeMap<_, _>>());
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn cargo_lambda(arguments: &[&str]) -> Command {
+    let program = std::env::var(PROGRAM).unwrap_or_else(|_| "cargo-lambda".into());
+    let mut command = Command::new(program);
+    // What cargo tells this test would tell the build of the functions that its crates are stale.
+    let ours = |name: &str| name.starts_with("CARGO_") && !matches!(name, "CARGO_HOME" | "CARGO_TARGET_DIR");
+    for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
+        command.env_remove(name);
+    }
+    command.arg("lambda").args(arguments).current_dir(workspace()).stdin(Stdio::null());
+    command
+}
+
+/// `cargo lambda watch`, told where broker and tables are. Ended with the value.
+struct Watch {
+    port: u16,
+    process: Child,
+    _variables: tempfile::NamedTempFile,
+}
+
+impl Watch {
+    fn start(kafka: &str, dynamodb: &str) -> Self {
+        let told = include_str!("../../functions.env");
+        let told = told.replace("127.0.0.1:9701", kafka).replace("http://127.0.0.1:9702", dynamodb);
+        let variables = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(variables.path(), told).unwrap();
+        let port = local::ports::internal().unwrap();
+        let (number, file) = (port.to_string(), variables.path().to_str().unwrap());
+        let mut command = cargo_lambda(&["watch", "-A", "127.0.0.1", "-P", &number, "--env-file", file]);
+        let process = command.spawn().unwrap_or_else(|error| {
+            panic!("cargo-lambda does not start ({error}); pip install cargo-lambda, or name it by {PROGRAM}")
+        });
+        Self { port, process, _variables: variables }
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The processes of a function that it runs: they alone are told this port.
+    fn environments(&self, function: &str) -> BTreeSet<i32> {
+        let api = format!("127.0.0.1:{}/{function}", self.port);
+        let pids =
+            std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let is_one = |pid: &i32| {
+            let at = Path::new("/proc").join(pid.to_string());
+            let name = std::fs::read_link(at.join("exe")).ok().and_then(|exe| Some(exe.file_name()?.to_owned()));
+            // Replaced by a newer build, it says so after its name.
+            let is_ours = name.is_some_and(|name| name.to_string_lossy().starts_with(function));
+            let told = std::fs::read(at.join("environ")).unwrap_or_default();
+            is_ours && String::from_utf8_lossy(&told).contains(&api)
+        };
+        pids.filter(is_one).collect()
+    }
+
+    /// Asks it to end, as Ctrl-C does, and waits until its functions have.
+    async fn end(mut self) {
+        let running: BTreeSet<i32> =
+            ["issue-api", "issue-worker"].iter().flat_map(|function| self.environments(function)).collect();
+        assert!(!running.is_empty(), "nothing ran here");
+        kill(Pid::from_raw(i32::try_from(self.process.id().unwrap()).unwrap()), Signal::SIGINT).unwrap();
+        tokio::time::timeout(Duration::from_secs(60), self.process.wait()).await.expect("it ends").unwrap();
+        crate::lives::until_gone(&running).await;
+    }
+
+    /// `cargo lambda invoke`; what it prints, as JSON, or the error.
+    async fn invoke(&self, function: &str, sample: &Path) -> Result<Value, String> {
+        let port = self.port.to_string();
+        let arguments = ["invoke", "-A", "127.0.0.1", "-P", &port, function, "--data-file", sample.to_str().unwrap()];
+        let output = cargo_lambda(&arguments).output().await.unwrap();
+        if output.status.success() {
+            return Ok(serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}")));
+        }
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+/// Waits until a function answers: it is being compiled.
+async fn until_built(sandbox: &Sandbox) {
+    let end = Instant::now() + PATIENCE;
+    while sandbox.show("nobody-made-this").await.status != 404 {
+        assert!(Instant::now() < end, "no answer after {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// The samples in `events/`, with the function that each is for.
+fn samples() -> Vec<(PathBuf, &'static str)> {
+    let files = std::fs::read_dir(workspace().join("events")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|kind| kind == "json")).collect();
+    files.sort();
+    let function = |path: &PathBuf| match path.file_name().unwrap().to_str().unwrap() {
+        name if name.starts_with("api-") => "issue-api",
+        _ => "issue-worker",
+    };
+    files.iter().map(|path| (path.clone(), function(path))).collect()
+}
+
+#[tokio::test]
+#[ignore = "wants cargo-lambda, Java and Maven: local/real/check"]
+async fn cargo_lambda_is_the_host_of_a_rush_takes_up_new_code_and_answers_every_sample() {
+    let home = std::sync::Arc::new(Home::passing().await);
+    let Home::Real(real) = &*home else { panic!("FIRSTCOME_PARTS=real") };
+    let watch = Watch::start(&KafkaAt::of(&real.kafka).bootstrap, url_of(&real.dynamodb));
+    // Before it listens, `up` would refuse it.
+    let end = Instant::now() + Duration::from_secs(60);
+    while tokio::net::TcpStream::connect(("127.0.0.1", watch.port)).await.is_err() {
+        assert!(Instant::now() < end, "cargo lambda watch does not listen");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let sandbox = Sandbox::start_in(&home, &["--functions", &watch.url()]).await;
+    until_built(&sandbox).await;
+
+    let directory = tempfile::tempdir().unwrap();
+    let tickets = directory.path().join("tickets.jsonl");
+    let mut load = vec!["load", "--api", &sandbox.at.api, "--stock", "40", "--users", "200", "--clients", "12"];
+    load.extend(["--tickets", tickets.to_str().unwrap(), "--json"]);
+    let (code, figures) = json_of(&load).await;
+    assert_eq!((code, &figures["issued"], &figures["errors"]), (Some(0), &json!(40), &json!({})), "{figures}");
+    let (code, report) = json_of(&audit_of(&sandbox, &tickets)).await;
+    assert_eq!((code, &report["ok"]), (Some(0), &json!(true)), "{report}");
+
+    // A source file is written again, and the function that is made of it is another process of a newer build.
+    let before = watch.environments("issue-api");
+    assert!(!before.is_empty());
+    let written = SystemTime::now();
+    let source = workspace().join("functions/issue-api/src/main.rs");
+    std::fs::File::options().append(true).open(source).unwrap().set_modified(written).unwrap();
+    let end = Instant::now() + PATIENCE;
+    let after = loop {
+        // A call, for it starts what it needs.
+        drop(sandbox.show("nobody-made-this").await);
+        let after = watch.environments("issue-api");
+        if !after.is_empty() && after.is_disjoint(&before) {
+            break after;
+        }
+        assert!(Instant::now() < end, "the old code still runs: {before:?} {after:?}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    let image = std::fs::metadata(format!("/proc/{}/exe", after.first().unwrap())).unwrap();
+    assert!(image.modified().unwrap() >= written, "it runs an older build");
+    until_built(&sandbox).await;
+    assert_eq!(sandbox.asks(&sandbox.coupon(&unique("reloaded"), 1).await, "ann").await["rank"], 1);
+
+    let mut answers = BTreeMap::new();
+    for (sample, function) in samples() {
+        let answer = watch.invoke(function, &sample).await;
+        answers.insert(sample.file_stem().unwrap().to_str().unwrap().to_owned(), answer);
+    }
+    for (sample, answer) in &answers {
+        eprintln!("{sample}: {answer:?}");
+    }
+    sandbox.terminate().await;
+    watch.end().await;
 }

@@ -52,7 +52,7 @@ async fn a_cold_coupon_behind_a_hot_one_has_its_turn() {
 }
 
 /// Runs a command that prints JSON, and gives its exit code and what it printed.
-async fn json_of(arguments: &[&str]) -> (Option<i32>, Value) {
+pub(crate) async fn json_of(arguments: &[&str]) -> (Option<i32>, Value) {
     let output = local(arguments).await;
     let stderr = String::from_utf8_lossy(&output.stderr);
     let printed =
@@ -61,7 +61,7 @@ async fn json_of(arguments: &[&str]) -> (Option<i32>, Value) {
 }
 
 /// The options with which the audit finds a sandbox.
-fn audit_of<'a>(sandbox: &'a Sandbox, tickets: &'a Path) -> [&'a str; 8] {
+pub(crate) fn audit_of<'a>(sandbox: &'a Sandbox, tickets: &'a Path) -> [&'a str; 8] {
     let tickets = tickets.to_str().unwrap();
     ["audit", "--kafka", &sandbox.at.kafka, "--dynamodb", &sandbox.at.dynamodb, "--json", "--tickets", tickets]
 }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod asking;
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod callers;
 #[cfg(test)]
 mod cargo_lambda;

@@ -144,7 +144,6 @@ async fn the_functions_log_in_by_scram_over_tls_of_a_private_ca() {
     let sandbox = Sandbox::start_in(&home.into(), &["--kafka-config", config]).await;
     let coupon = sandbox.coupon("guarded", 1).await;
     assert_eq!(sandbox.asks(&coupon, "ann").await["rank"], 1);
-    assert_eq!(sandbox.asks(&coupon, "bob").await["reason"], "SOLD_OUT");
     let options = AuditOptions {
         kafka: bootstrap,
         kafka_config: Some(properties.clone()),
@@ -165,12 +164,12 @@ async fn a_wrong_password_or_a_wrong_ca_ends_the_init_with_the_reason() {
 
     let stranger = Authority::new().directory(2099);
     let trusts_another = guarded.properties(PASSWORD, &stranger.path().join("ca.pem"));
-    all_refuse(&guarded, &trusts_another, "certificate verify failed").await;
+    all_refuse(&guarded, &trusts_another, "of another CA").await;
 }
 
 #[tokio::test]
 #[ignore = "wants Java and Maven: local/real/check"]
 async fn an_expired_certificate_ends_the_init_with_the_reason() {
     let guarded = Guarded::start(&Authority::new(), 2021).await;
-    all_refuse(&guarded, &guarded.properties(PASSWORD, &guarded.ca()), "certificate has expired").await;
+    all_refuse(&guarded, &guarded.properties(PASSWORD, &guarded.ca()), "it may have expired").await;
 }
