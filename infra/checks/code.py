@@ -46,6 +46,15 @@ def text(path: str) -> str:
 
 
 @dataclass(frozen=True)
+class Metric:
+    """What a function emits: its name, and the dimension besides `Function` that tells its values apart."""
+
+    name: str
+    by: str | None
+    values: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Function:
     """A function of the workspace."""
 
@@ -54,6 +63,7 @@ class Function:
     # Pairs of a right, such as `GetItem`, and a table's variable, such as `COUPONS_TABLE`.
     table_rights: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     reads_secrets: bool = False
+    metrics: frozenset[Metric] = field(default_factory=frozenset)
 
 
 @cache
@@ -69,8 +79,30 @@ def functions() -> dict[str, Function]:
         rights = {right for method in called for right in store_rights().get(method, ())}
         connects = re.search(r"ConnectedLog::connect|connect_admin", sources["main.rs"])
         reads_secrets = bool(connects) and "get_secret_value()" in text("crates/bootstrap/src/secrets.rs")
-        found[name] = Function(name, _variables(sources["config.rs"]), frozenset(rights), reads_secrets)
+        metrics = _metrics(sources.get("metrics.rs", ""))
+        found[name] = Function(name, _variables(sources["config.rs"]), frozenset(rights), reads_secrets, metrics)
     return found
+
+
+def _metrics(source: str) -> frozenset[Metric]:
+    """The constants of a metrics.rs, and the values that each is told apart by."""
+    declared = re.findall(r'const (\w+): Metric = Metric::\w+\(\s*"(\w+)"(?:,\s*"(\w+)")?\s*\);', source)
+    if len(declared) != len(re.findall(r": Metric =", source)):
+        raise CodeChanged("a metrics.rs declares metrics in a way that infra/checks/code.py does not know")
+    found = set()
+    for constant, name, by in declared:
+        if len(re.findall(rf"\b{constant}\b", source)) < 2:
+            raise CodeChanged(f"a metrics.rs declares {name}, and never counts it")
+        values = set(re.findall(rf'count_by\({constant}, "(\w+)"', source))
+        if by == "Code":
+            values = _codes()
+        found.add(Metric(name, by or None, frozenset(values)))
+    return frozenset(found)
+
+
+def _codes() -> set[str]:
+    """The codes that issue-api refuses with."""
+    return set(re.findall(r'=> \("([A-Z_]+)", \d+, ', text("functions/issue-api/src/problem.rs")))
 
 
 def _variables(config: str) -> frozenset[str]:

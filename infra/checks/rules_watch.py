@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from . import code
 from .rules_api import API, ROUTE
-from .rules_functions import FUNCTION, MAPPING, TABLE
+from .rules_functions import FUNCTION, MAPPING, TABLE, by_binary
 from .scenes import Deployed
 from .source import Finding, Path
 
@@ -49,6 +50,18 @@ EMITTED: dict[tuple[str, frozenset[str]], set[str]] = {
         "WriteThrottleEvents",
     },
 }
+# What an alarm has to be on, and what would happen unseen otherwise.
+WATCHED = {
+    "DroppedEventCount": "a record that the mapping skips",
+    "Latency": "a slow 202",
+    "5xx": "a failing API",
+    "MaxOffsetLag": "a partition that stands still",
+    "TimeToDecision": "people who wait",
+    "DeadLetters": "a record that is no request",
+    "Throttles": "a function without environments",
+    "WriteThrottleEvents": "a table that is too cold",
+    "Contradictions": "an oversold coupon",
+}
 # What a dimension's value has to refer to.
 REFERS = {"ApiId": API, "FunctionName": FUNCTION, "EventSourceMappingUUID": MAPPING, "TableName": TABLE}
 
@@ -58,8 +71,7 @@ def alarms(deployed: Deployed) -> Iterator[Finding]:
     topic = deployed.given("AlarmTopicArn")
     for name, properties in deployed.of(ALARM).items():
         path: Path = ("Resources", name, "Properties")
-        metrics = [properties] if "MetricName" in properties else []
-        metrics += [each["MetricStat"]["Metric"] for each in properties.get("Metrics", []) if "MetricStat" in each]
+        metrics = _metrics(properties)
         if not metrics:
             yield Finding("alarms", path, f"{name} names no metric")
         for metric in metrics:
@@ -68,15 +80,48 @@ def alarms(deployed: Deployed) -> Iterator[Finding]:
                 yield Finding("alarms", path, f"{name}: {why}")
         if properties.get("AlarmActions", []) != ([topic] if topic else []):
             yield Finding("alarms", path, f"{name} tells {properties.get('AlarmActions')}, AlarmTopicArn is {topic!r}")
-    if "DroppedEventCount" not in {each.get("MetricName") for each in deployed.of(ALARM).values()}:
-        yield Finding(
-            "alarms",
-            ("Resources",),
-            "nothing watches DroppedEventCount: a record that the mapping skips would go unseen",
-        )
+    watched = {metric["MetricName"] for properties in deployed.of(ALARM).values() for metric in _metrics(properties)}
+    for metric, why in WATCHED.items():
+        if metric not in watched:
+            yield Finding("alarms", ("Resources",), f"nothing watches {metric}: {why} would go unseen")
+    for package, (name, properties) in by_binary(deployed).items():
+        told = properties.get("Environment", {}).get("Variables", {}).get("METRICS_NAMESPACE")
+        own = deployed.given("Prefix") + deployed.given("MetricsNamespace")
+        if code.functions().get(package) and code.functions()[package].metrics and told != own:
+            path = ("Resources", name, "Properties", "Environment", "Variables", "METRICS_NAMESPACE")
+            yield Finding("alarms", path, f"{name} emits under {told}, and alarms look under {own}")
+
+
+def _metrics(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    """The metrics that an alarm looks at, itself or by an expression."""
+    alone = [alarm] if "MetricName" in alarm else []
+    return alone + [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", []) if "MetricStat" in each]
+
+
+def _own(deployed: Deployed, metric: str, dimensions: dict[str, str]) -> Iterator[str]:
+    """The functions' own metrics, as their metrics.rs declare them."""
+    function = code.functions().get(dimensions.get("Function", ""))
+    if function is None:
+        yield f"{metric} has the dimension Function, the name of a package in functions/, not {dimensions}"
+        return
+    known = {each.name: each for each in function.metrics}
+    if metric not in known:
+        yield f"{function.name} does not emit {metric}"
+        return
+    by, rest = known[metric].by, {name: value for name, value in dimensions.items() if name != "Function"}
+    if set(rest) != ({by} if by else set()):
+        yield f"{function.name} emits {metric} by Function{' and ' + by if by else ''}, not by {', '.join(dimensions)}"
+    elif by and rest[by] not in known[metric].values:
+        yield f"{function.name} emits no {metric} with {by} {rest[by]}"
 
 
 def _unknown(deployed: Deployed, namespace: Any, metric: str, dimensions: dict[str, str]) -> Iterator[str]:
+    own = deployed.given("Prefix") + deployed.given("MetricsNamespace")
+    if not str(namespace).startswith("AWS/"):
+        if namespace != own:
+            yield f"nobody emits metrics under {namespace}: the functions are told {own}"
+        yield from _own(deployed, metric, dimensions)
+        return
     emitted = EMITTED.get((str(namespace), frozenset(dimensions)), set())
     if metric not in emitted:
         yield f"nothing emits {namespace} {metric} by {', '.join(dimensions) or 'no dimension'}"

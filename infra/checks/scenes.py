@@ -81,6 +81,7 @@ REFUSED: list[tuple[str, dict[str, str]]] = [
     ("Prefix", SASL | {"Prefix": "Spring"}),
     ("Architecture", SASL | {"Architecture": "riscv"}),
     ("LogRetentionDays", SASL | {"LogRetentionDays": "31"}),
+    ("MetricsNamespace", SASL | {"MetricsNamespace": "first come"}),
     ("AlarmTopicArn", SASL | {"AlarmTopicArn": "me@example.com"}),
     ("SaslHasItsSecret", NEEDED),
     ("SaslHasItsSecret", SASL | {"SaslMechanism": ""}),

@@ -1,10 +1,15 @@
 //! What the functions' wiring shares: reading variables with errors that say what is expected, secrets from Secrets
-//! Manager, and a log that reads its secret again when the broker refuses it. Knows no coupon and decides nothing.
+//! Manager, a log that reads its secret again when the broker refuses it, and what is left of an invocation. Knows no
+//! coupon and decides nothing.
 
+mod admin;
+mod clock;
 mod log;
 mod secrets;
 mod variables;
 
+pub use admin::connect_admin;
+pub use clock::time_left;
 pub use log::{BrokerAway, ConnectedLog};
 pub use secrets::SecretsError;
 pub use variables::{VariableError, Variables};

@@ -66,7 +66,9 @@ impl<'a> Variables<'a> {
         }
     }
 
-    fn optional(&self, name: &str) -> Option<String> {
+    /// A variable that may be absent; an empty one is.
+    #[must_use]
+    pub fn optional(&self, name: &str) -> Option<String> {
         (self.0)(name).filter(|value| !value.is_empty())
     }
 }

@@ -4,6 +4,7 @@
 //! no DynamoDB; `coupon-dynamodb` implements [`Store`], a simulation does too. Start with [`Store::commit`].
 
 mod clock;
+mod counted;
 mod error;
 mod retry;
 mod token;
@@ -13,6 +14,7 @@ use std::future::Future;
 use coupon::{Chunk, CouponId, Head, IssuedCoupon, UserId};
 
 pub use clock::Deadline;
+pub use counted::{Counted, Counts, Endings};
 pub use error::StoreError;
 pub use retry::{LOOKUP_USERS_MAX, Retry, Retrying};
 pub use token::{Token, Tokens};

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication},
+    admin::{
+        AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier,
+        TopicReplication,
+    },
     error::{KafkaError, RDKafkaErrorCode as Code},
 };
 use record_log::LogError;
@@ -35,6 +38,8 @@ pub struct TopicDescription {
     pub replication: i32,
     /// Its configuration by Kafka's names, defaults included; values that the cluster keeps to itself are absent.
     pub config: BTreeMap<String, String>,
+    /// What of it was set on this very topic, and is no default of the cluster's.
+    pub overrides: BTreeMap<String, String>,
 }
 
 /// What came of making a topic.
@@ -121,8 +126,39 @@ impl Admin {
             Some(Err(code)) => return Err(self.refused(code, topic)),
             None => return Err(no_answer(topic)),
         };
-        let config = described.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect();
-        Ok(Some(TopicDescription { partitions, replication, config }))
+        let mut found =
+            TopicDescription { partitions, replication, config: BTreeMap::new(), overrides: BTreeMap::new() };
+        for entry in described.entries {
+            let Some(value) = entry.value else { continue };
+            if entry.source == ConfigSource::DynamicTopic && !entry.is_read_only {
+                found.overrides.insert(entry.name.clone(), value.clone());
+            }
+            found.config.insert(entry.name, value);
+        }
+        Ok(Some(found))
+    }
+
+    /// Sets some of a topic's configuration and keeps what else was set on it.
+    ///
+    /// By Kafka's older call, `AlterConfigs`, which takes all of a topic's settings and resets those that it is not given:
+    /// rdkafka 0.39 does not have `IncrementalAlterConfigs`. What somebody else sets between our reading and our writing is
+    /// undone. It hides refusals, too: `Ok` says that the cluster answered, and only [`Admin::describe`] what holds.
+    ///
+    /// # Errors
+    /// There is no such topic, or the cluster does not answer.
+    pub async fn alter(&self, topic: &str, changes: &BTreeMap<String, String>) -> Result<(), AdminError> {
+        let found = self.describe(topic).await?.ok_or_else(|| LogError::UnknownTopic(topic.to_owned()))?;
+        let mut all = found.overrides;
+        all.extend(changes.clone());
+        let altered = all
+            .iter()
+            .fold(AlterConfig::new(ResourceSpecifier::Topic(topic)), |altered, (name, value)| altered.set(name, value));
+        let answers = self.client.alter_configs([&altered], &options()).await.map_err(|error| self.failed(&error))?;
+        match answers.into_iter().next() {
+            Some(Ok(_resource)) => Ok(()),
+            Some(Err((_resource, code))) => Err(self.refused(code, topic)),
+            None => Err(no_answer(topic)),
+        }
     }
 
     /// Partitions and replicas, from metadata.

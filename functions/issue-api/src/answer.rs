@@ -11,6 +11,9 @@ pub struct Answer {
     status_code: u16,
     headers: BTreeMap<&'static str, String>,
     body: String,
+    /// A refusal's, for metrics.
+    #[serde(skip)]
+    code: Option<&'static str>,
 }
 
 impl Answer {
@@ -18,7 +21,8 @@ impl Answer {
     pub(crate) fn json(status: u16, body: &impl Serialize) -> Self {
         // Our own bodies are plain structs of text and numbers, which have a JSON form always.
         let body = serde_json::to_string(body).unwrap_or_default();
-        Self { status_code: status, headers: BTreeMap::new(), body }.with("content-type", "application/json")
+        Self { status_code: status, headers: BTreeMap::new(), body, code: None }
+            .with("content-type", "application/json")
     }
 
     /// The same with a header, which replaces one of the same name.
@@ -32,6 +36,19 @@ impl Answer {
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status_code
+    }
+
+    /// The same as a refusal of this code.
+    #[must_use]
+    pub(crate) const fn of_code(mut self, code: &'static str) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// The code of a refusal, one of `problem.rs`.
+    #[must_use]
+    pub const fn code(&self) -> Option<&'static str> {
+        self.code
     }
 
     /// A header's value by its lower-case name.

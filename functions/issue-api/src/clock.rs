@@ -1,10 +1,10 @@
 //! The one home of the clock: what time the API thinks it is. It decides refusals before the queue only; what counts
-//! is the log's clock.
+//! is the log's clock. For metrics it also tells how long a call took.
 
 use std::{
     fmt,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use coupon::Timestamp;
@@ -32,6 +32,14 @@ impl Clock {
     pub(crate) fn now(&self) -> Timestamp {
         (self.0)()
     }
+}
+
+/// Runs a call and tells how long it took.
+#[expect(clippy::disallowed_methods, reason = "the one home of the clock")]
+pub async fn timed<T>(call: impl Future<Output = T>) -> (T, Duration) {
+    let start = Instant::now();
+    let answer = call.await;
+    (answer, start.elapsed())
 }
 
 impl fmt::Debug for Clock {

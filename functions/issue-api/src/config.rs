@@ -19,6 +19,8 @@ pub struct Config {
     pub request_topic: String,
     /// `HEAD_CACHE_MS`, 0 to 1000, 250 where it is absent.
     pub head_cache: Duration,
+    /// `METRICS_NAMESPACE`; without one no metrics are written.
+    pub metrics_namespace: Option<String>,
     /// The `KAFKA_` variables.
     pub kafka: kafka::Config,
 }
@@ -46,6 +48,7 @@ impl Config {
             user_coupons_table: variables.required("USER_COUPONS_TABLE", "the name of the table of issued coupons")?,
             request_topic: variables.required("REQUEST_TOPIC", "the name of the topic of requests")?,
             head_cache: Duration::from_millis(head_cache_ms),
+            metrics_namespace: variables.optional("METRICS_NAMESPACE"),
             kafka: kafka::Config::from_lookup(lookup)?,
         })
     }

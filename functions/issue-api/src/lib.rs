@@ -12,6 +12,7 @@ pub mod config;
 mod create;
 mod heads;
 mod issue;
+pub mod metrics;
 mod mine;
 mod problem;
 mod show;

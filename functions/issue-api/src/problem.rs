@@ -149,7 +149,7 @@ impl Problem {
             errors: &self.0.errors,
             coupon: self.0.coupon.as_ref(),
         };
-        let mut answer = Answer::json(status, &body).with("content-type", "application/problem+json");
+        let mut answer = Answer::json(status, &body).with("content-type", "application/problem+json").of_code(code);
         if let Some(seconds) = self.0.retry_after_seconds {
             answer = answer.with("retry-after", seconds.to_string());
         }

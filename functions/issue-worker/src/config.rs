@@ -15,6 +15,8 @@ pub struct Config {
     pub result_topic: String,
     /// `DEAD_LETTER_TOPIC`.
     pub dead_letter_topic: String,
+    /// `METRICS_NAMESPACE`; without one no metrics are written.
+    pub metrics_namespace: Option<String>,
     /// The `KAFKA_` variables.
     pub kafka: kafka::Config,
 }
@@ -42,6 +44,7 @@ impl Config {
             result_topic: variables.required("RESULT_TOPIC", "the name of the topic of results")?,
             dead_letter_topic: variables
                 .required("DEAD_LETTER_TOPIC", "the name of the topic of records that are no request")?,
+            metrics_namespace: variables.optional("METRICS_NAMESPACE"),
             kafka: kafka::Config::from_lookup(lookup)?,
         })
     }

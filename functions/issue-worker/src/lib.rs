@@ -8,8 +8,11 @@ mod batch;
 pub mod clock;
 pub mod config;
 mod holders;
+pub mod metrics;
 mod publish;
 mod settle;
+mod tally;
 mod worker;
 
+pub use tally::{Tallied, Tally};
 pub use worker::{Topics, Unfinished, Worker};

@@ -21,6 +21,8 @@ pub(crate) struct Decided<'b> {
     pub(crate) request: &'b Request,
     pub(crate) ticket: Ticket,
     pub(crate) outcome: Outcome,
+    /// Whether an earlier invocation decided it.
+    pub(crate) is_redelivered: bool,
 }
 
 /// What is no request after all, and why.
@@ -34,6 +36,14 @@ pub(crate) enum Unsettled {
     /// The store says what cannot be: a coupon that existed a moment ago is gone, or a decided record has no outcome.
     #[error("the store contradicts itself: {0}")]
     Contradiction(String),
+}
+
+impl Unsettled {
+    /// Whether the tables say what cannot be. A head whose issued and remaining coupons are not its total is refused by
+    /// the store as unreadable, so that an oversold coupon is one of these.
+    pub(crate) const fn is_contradiction(&self) -> bool {
+        matches!(self, Self::Contradiction(_) | Self::Store(StoreError::Corrupt(_)))
+    }
 }
 
 /// Settles one coupon's part of a batch: `tell` is given every request that is where its coupon lives, once, in log
@@ -54,9 +64,10 @@ pub(crate) async fn settle<'b, S: Store>(
     let entries: Vec<Entry> = requests.iter().map(|request| request.entry()).collect();
     let by_offset: BTreeMap<Offset, &Request> = requests.iter().map(|one| (one.place.offset, *one)).collect();
     let partition = head.partition;
-    let tell = |offset, outcome| {
+    let tell = |offset, outcome, is_redelivered| {
         if let Some(request) = by_offset.get(&offset) {
-            tell(Decided { coupon_id: &batch.coupon_id, request, ticket: Ticket { partition, offset }, outcome });
+            let ticket = Ticket { partition, offset };
+            tell(Decided { coupon_id: &batch.coupon_id, request, ticket, outcome, is_redelivered });
         }
     };
     let mut fold = Fold {
@@ -100,8 +111,8 @@ fn split_misplaced<'b>(
 struct Fold<'a, 's, S> {
     store: &'a Retrying<'s, S>,
     holders: &'a Holders,
-    /// Takes every outcome, once.
-    tell: &'a (dyn Fn(Offset, Outcome) + Send + Sync),
+    /// Takes every outcome, once, and whether it was decided earlier.
+    tell: &'a (dyn Fn(Offset, Outcome, bool) + Send + Sync),
     head: Head,
     /// What was told.
     decided: BTreeSet<Offset>,
@@ -149,7 +160,7 @@ impl<S: Store> Fold<'_, '_, S> {
             self.holders.remember(&chunk.head.coupon_id, chunk.winners.iter().map(|winner| &winner.user_id));
             while let Some(one) = undecided.next_if(|one| chunk.head.has_applied(one.entry.offset)) {
                 if let Verdict::New(outcome) = one.verdict {
-                    self.outcome(one.entry.offset, outcome);
+                    self.outcome(one.entry.offset, outcome, false);
                 }
             }
             self.head = chunk.head.clone();
@@ -197,9 +208,9 @@ impl<S: Store> Fold<'_, '_, S> {
         Ok(Round::Again)
     }
 
-    fn outcome(&mut self, offset: Offset, outcome: Outcome) {
+    fn outcome(&mut self, offset: Offset, outcome: Outcome, is_redelivered: bool) {
         if self.decided.insert(offset) {
-            (self.tell)(offset, outcome);
+            (self.tell)(offset, outcome, is_redelivered);
         }
     }
 
@@ -251,7 +262,7 @@ impl<S: Store> Fold<'_, '_, S> {
     fn derive(&mut self, head: &Head, item: Option<&IssuedCoupon>, entry: &Entry) {
         let ticket = Ticket { partition: head.partition, offset: entry.offset };
         if let Some(outcome) = outcome(head, item, ticket) {
-            self.outcome(entry.offset, outcome);
+            self.outcome(entry.offset, outcome, true);
         }
     }
 

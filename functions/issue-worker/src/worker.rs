@@ -13,6 +13,7 @@ use crate::{
     holders::Holders,
     publish::{ResultTopic, dead_letter, dead_letter_of, publish, result_record},
     settle::{Dead, Decided, Unsettled, settle},
+    tally::Tally,
 };
 
 /// How many coupons of a batch are settled at once. Each has one call of the store under way.
@@ -44,6 +45,7 @@ pub struct Worker<S, L> {
     dead_letters: String,
     tokens: Tokens,
     holders: Holders,
+    tally: Tally,
 }
 
 /// What is left of a batch, for the log line.
@@ -57,7 +59,13 @@ impl<S: Store, L: Log> Worker<S, L> {
     /// A worker that remembers no holder yet. `tokens` are its commits' idempotency tokens.
     pub fn new(store: S, log: L, topics: Topics, tokens: Tokens) -> Self {
         let results = ResultTopic::new(topics.results);
-        Self { store, log, results, dead_letters: topics.dead_letters, tokens, holders: Holders::default() }
+        let (holders, tally) = (Holders::default(), Tally::default());
+        Self { store, log, results, dead_letters: topics.dead_letters, tokens, holders, tally }
+    }
+
+    /// What was done so far, for metrics.
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Decides a batch. When this returns `Ok`, every request has its result in the log and every other record is a
@@ -110,8 +118,19 @@ impl<S: Store, L: Log> Worker<S, L> {
         results: &mpsc::UnboundedSender<Result<Record, LogError>>,
     ) -> (&'b CouponBatch, Result<Dead<'b>, Unsettled>) {
         // Nobody takes them any more once a result could not be published: the batch comes again.
-        let tell = |decided: Decided<'_>| drop(results.send(result_record(&self.results, &decided)));
-        (coupon, settle(store, &self.holders, coupon, tell).await)
+        let tell = |decided: Decided<'_>| {
+            if decided.is_redelivered {
+                self.tally.redelivered();
+            } else {
+                self.tally.decided(decided.outcome);
+            }
+            drop(results.send(result_record(&self.results, &decided)));
+        };
+        let settled = settle(store, &self.holders, coupon, tell).await;
+        if settled.as_ref().is_err_and(Unsettled::is_contradiction) {
+            self.tally.contradiction();
+        }
+        (coupon, settled)
     }
 
     async fn publish_results(
@@ -142,6 +161,9 @@ impl<S: Store, L: Log> Worker<S, L> {
             tracing::warn!(count, "records that are no request go to the dead-letter topic");
         }
         let published = publish(&self.log, stream::iter(records), deadline).await;
+        if published.is_ok() {
+            self.tally.dead_letters(count);
+        }
         published.map_err(|error| Unfinished(format!("{count} dead letters, not all published: {error}")))
     }
 
