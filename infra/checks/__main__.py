@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path as File
 from typing import Any
 
-from . import rules_api, rules_functions, rules_mapping, rules_parameters, rules_topics, rules_watch
+from . import bundles, rules_api, rules_functions, rules_mapping, rules_parameters, rules_topics, rules_watch
 from .code import CodeChanged
 from .faults import FAULTS, Fault, Unplanted
 from .lint import lint, translate
@@ -21,8 +21,10 @@ TEXT_MAX = 400
 
 
 def main(arguments: list[str]) -> int:
+    if len(arguments) == 3 and arguments[0] == "--bundles":
+        return built(File(arguments[1]), arguments[2])
     if len(arguments) != 1:
-        print("usage: python -m checks TEMPLATE", file=sys.stderr)
+        print("usage: python -m checks TEMPLATE | --bundles FOLDER ARCHITECTURE", file=sys.stderr)
         return UNCHECKED
     name = arguments[0]
     try:
@@ -50,6 +52,20 @@ def main(arguments: list[str]) -> int:
     if not missed:
         print(f"{len(FAULTS)} faults planted in a copy of it, each found where it is")
     return WRONG if missed else FINE
+
+
+def built(folder: File, architecture: str) -> int:
+    """Checks what `sam build` left in a folder."""
+    try:
+        findings, told = bundles.check(folder, architecture)
+    except (OSError, Unreadable) as error:
+        print(f"{folder} has no template that was built: {error}", file=sys.stderr)
+        return UNCHECKED
+    for finding in findings:
+        print(f"{folder}: {'/'.join(map(str, finding.path))}: {finding.text} [{finding.rule}]")
+    if not findings:
+        print(f"{len(told)} bundles for {architecture}: {', '.join(told)}")
+    return WRONG if findings else FINE
 
 
 def own(source: Source) -> list[Finding]:
