@@ -5,6 +5,7 @@
 mod asking;
 #[cfg(test)]
 mod bad_input;
+mod baselines;
 #[cfg(test)]
 mod callers;
 #[cfg(test)]

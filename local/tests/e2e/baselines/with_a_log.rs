@@ -1,0 +1,167 @@
+//! The seeds' system B, and ours without Lambda beside it where both make the same claim: the log keeps what was accepted
+//! over a kill of the broker, a consumer goes on at its offset, records are decided in their order, and nobody has two.
+//! And where they differ: what a refusal costs when all are given away.
+
+use std::collections::BTreeMap;
+
+use baseline::System;
+use futures_util::future::join_all;
+
+use super::world::{Outbox, World};
+
+async fn started(system: System) -> World {
+    let world = World::start(system, Outbox::Never).await;
+    world.create("sale", 3).await;
+    world
+}
+
+/// Asks for all of them one after the other; the request of each.
+async fn accepted<'a>(world: &World, users: &[&'a str]) -> Vec<(&'a str, String)> {
+    let mut requests = Vec::new();
+    for user in users {
+        let answer = world.asks("sale", user, 202).await;
+        assert_eq!(answer["status"], "PENDING", "{answer}");
+        requests.push((*user, answer["requestId"].as_str().unwrap().to_owned()));
+    }
+    requests
+}
+
+/// The outcomes of these requests, three coupons long, in the order of the asking.
+async fn three_get_one_in_this_order(world: &World, requests: &[(&str, String)]) {
+    for (place, (user, request)) in requests.iter().enumerate() {
+        let told = world.outcome("sale", request, user).await;
+        let expected = if place < 3 { "ISSUED" } else { "REJECTED" };
+        assert_eq!(told["status"], expected, "{user}: {told}");
+        if place < 3 {
+            assert_eq!(told["rank"], place + 1, "{user}: {told}");
+        } else {
+            assert_eq!(told["reason"], "SOLD_OUT", "{user}: {told}");
+        }
+    }
+    let state = world.until_state("sale", |state| state.is_settled()).await;
+    assert_eq!(state.issued.len(), 3);
+    assert_eq!(world.verdict("sale").await, []);
+}
+
+/// A store that has stopped answering holds everything back, while requests are accepted; then `harm`.
+async fn accepted_is_issued_over(system: System, harm: impl AsyncFnOnce(&mut World)) {
+    let mut world = started(system).await;
+    // The first request reads the coupon, which the others are answered from.
+    let mut requests = accepted(&world, &["ann"]).await;
+    world.outcome("sale", &requests[0].1, "ann").await;
+    if system == System::Hybrid {
+        // Ours looks for a duplicate in the store before it accepts, so there is no accepting without a store.
+        world.gate.shut();
+    }
+    requests.extend(accepted(&world, &["bob", "cho", "dan"]).await);
+    harm(&mut world).await;
+    world.gate.open();
+    three_get_one_in_this_order(&world, &requests).await;
+}
+
+#[tokio::test]
+async fn what_the_hybrid_accepted_survives_a_kill_of_the_broker() {
+    accepted_is_issued_over(System::Hybrid, async |world| world.crash_broker().await).await;
+}
+
+#[tokio::test]
+async fn what_ours_accepted_survives_a_kill_of_the_broker() {
+    accepted_is_issued_over(System::Ours, async |world| world.crash_broker().await).await;
+}
+
+#[tokio::test]
+async fn the_hybrids_consumer_goes_on_at_its_offset_after_a_kill() {
+    accepted_is_issued_over(System::Hybrid, killed_and_started).await;
+}
+
+#[tokio::test]
+async fn ours_goes_on_at_its_offset_after_a_kill() {
+    accepted_is_issued_over(System::Ours, killed_and_started).await;
+}
+
+async fn killed_and_started(world: &mut World) {
+    world.kill_server().await;
+    world.gate.open();
+    world.start_server().await;
+}
+
+#[tokio::test]
+async fn what_the_hybrid_accepted_survives_a_kill_of_redis() {
+    accepted_is_issued_over(System::Hybrid, async |world| world.crash_redis().await).await;
+}
+
+#[tokio::test]
+async fn a_crowd_is_served_in_the_order_of_the_log_and_nobody_twice() {
+    for system in [System::Hybrid, System::Ours] {
+        let world = World::start(system, Outbox::Never).await;
+        world.create("sale", 20).await;
+        let users: Vec<String> = (0..60).map(|number| format!("user-{number}")).collect();
+        // Everybody twice, all at once.
+        let twice = users.iter().chain(&users);
+        let answers = join_all(twice.clone().map(|user| world.ask("sale", user))).await;
+        let mut requests = BTreeMap::new();
+        for (user, answer) in twice.zip(answers) {
+            let answer = answer.expect("an answer");
+            match answer.status.as_u16() {
+                202 => drop(requests.insert(answer.json()["requestId"].as_str().unwrap().to_owned(), user)),
+                409 | 410 => {}
+                _ => panic!("{system}: {answer:?}"),
+            }
+        }
+        for (request, user) in &requests {
+            world.outcome("sale", request, user).await;
+        }
+        let state = world.until_state("sale", |state| state.is_settled()).await;
+        assert_eq!(state.issued.len(), 20, "{system}");
+        assert_eq!(world.verdict("sale").await, [], "{system}");
+        let offset = |request: &str| request.rsplit_once('-').unwrap().1.parse::<i64>().unwrap();
+        let offsets: Vec<i64> = state.issued.iter().map(|one| offset(&one.request_id)).collect();
+        assert!(offsets.is_sorted(), "{system}: ranks follow the log: {offsets:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_coupon_is_refused_by_redis_or_by_the_store_behind_it() {
+    let world = started(System::Hybrid).await;
+    let requests = accepted(&world, &["ann"]).await;
+    world.outcome("sale", &requests[0].1, "ann").await;
+    super::world::until("the mark in Redis", async || {
+        world.ask("sale", "ann").await.filter(|answer| answer.status == 409)
+    })
+    .await;
+    world.crash_redis().await;
+    // The mark is gone: accepted once more, and refused where it is decided.
+    let again = world.asks_until_answered("sale", "ann").await;
+    assert_eq!(again.status, 202, "{again:?}");
+    let told = world.outcome("sale", again.json()["requestId"].as_str().unwrap(), "ann").await;
+    assert_eq!((&told["status"], &told["reason"]), (&"REJECTED".into(), &"ALREADY_ISSUED".into()), "{told}");
+    assert_eq!(told["coupon"]["requestId"], requests[0].1.as_str(), "{told}");
+    assert_eq!(world.until_state("sale", |state| state.is_settled()).await.issued.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_when_sold_out_is_a_record_of_the_hybrid_and_nothing_of_ours() {
+    for (system, topic, records) in [(System::Hybrid, "coupon_issue", 5), (System::Ours, "coupon-issue-request", 0)] {
+        let world = started(system).await;
+        let requests = accepted(&world, &["ann", "bob", "cho"]).await;
+        three_get_one_in_this_order(&world, &requests).await;
+        let sold_out = super::world::until("sold out for everybody who looks", async || {
+            Some(world.get("/coupons/sale", "ann").await.json()).filter(|shown| shown["state"] == "SOLD_OUT")
+        });
+        sold_out.await;
+        let before = world.records().await[topic];
+        for number in 0..5 {
+            let status = if system == System::Hybrid { 202 } else { 410 };
+            world.asks("sale", &format!("late-{number}"), status).await;
+        }
+        assert_eq!(world.records().await[topic] - before, records, "{system}");
+        assert_eq!(world.verdict("sale").await, [], "{system}");
+    }
+}
+
+#[tokio::test]
+async fn the_hybrid_knows_no_rank_before_it_issues() {
+    let world = started(System::Hybrid).await;
+    accepted(&world, &["ann"]).await;
+    assert_eq!(world.get("/coupons/sale/rank", "ann").await.status, 404);
+}
