@@ -141,6 +141,11 @@ impl Baseline {
         let kafka = starting.kafka().await?;
         let redis = starting.redis().await?;
         let (kafka, connection) = kafka.unzip();
+        if let (System::Ours, Some(connection)) = (options.system, &connection) {
+            let settings = Settings::default();
+            let (topic, table) = (&settings.topics.request.name, &settings.tables.coupons);
+            dynamodb::belongs_to(&client, table, topic, &broker::ends(connection, topic).await?).await?;
+        }
         let outbox = OutboxPeriods {
             pending: Duration::from_secs(options.outbox_every),
             failed: Duration::from_secs(options.retry_every),
@@ -271,5 +276,21 @@ fn topics(system: System) -> Vec<Topic> {
             .iter()
             .map(|topic| Topic { name: topic.name.to_owned(), partitions: topic.partitions, configuration: Vec::new() })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ours_has_the_topics_and_tables_that_are_deployed() {
+        let settings = Settings::default();
+        let deployed: Vec<_> =
+            settings.topics.all().into_iter().map(|topic| (topic.name.as_str(), topic.partitions)).collect();
+        let ours: Vec<_> = System::Ours.topics().iter().map(|topic| (topic.name, topic.partitions)).collect();
+        assert_eq!(ours, deployed);
+        let tables: Vec<_> = System::Ours.tables().iter().map(|table| table.name).collect();
+        assert_eq!(tables, [settings.tables.coupons.as_str(), settings.tables.user_coupons.as_str()]);
     }
 }
