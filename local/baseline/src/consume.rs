@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use kafka::Connection;
 use rdkafka::consumer::{CommitMode, Consumer as _, StreamConsumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::watch;
@@ -59,43 +60,51 @@ pub(crate) trait Work: Send + Sync {
     fn work(&self, batch: &[Received]) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
-/// Hands batches of at most `batch_max` records to `work` until `stopped`: each again and again until it is worked off,
-/// and its offsets committed behind it.
-pub(crate) async fn run(
-    consumer: &StreamConsumer,
-    topic: &str,
-    records: impl futures_util::Stream<Item = Result<Received, rdkafka::error::KafkaError>>,
-    work: &impl Work,
-    batch_max: usize,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let mut batches = std::pin::pin!(records.ready_chunks(batch_max));
-    loop {
-        let ready = tokio::select! {
-            ready = batches.next() => ready,
-            _ = stopped.wait_for(|stopped| *stopped) => return,
-        };
-        let Some(ready) = ready else { return };
-        let mut batch = Vec::with_capacity(ready.len());
-        for received in ready {
-            match received {
-                Ok(record) => batch.push(record),
-                // Lost connections and the like; the client mends them by itself.
-                Err(error) => tracing::warn!(topic, "{error}"),
+/// Where a consumer reads, and how much at once.
+pub(crate) struct Reading<'a> {
+    pub(crate) consumer: &'a StreamConsumer,
+    pub(crate) topic: &'static str,
+    pub(crate) batch_max: usize,
+}
+
+impl Reading<'_> {
+    /// Hands what `records` has ready to `work` until `stopped`: each batch again and again until it is worked off, and
+    /// its offsets committed behind it.
+    pub(crate) async fn run(
+        &self,
+        records: impl Stream<Item = Result<Received, KafkaError>>,
+        work: &impl Work,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        let topic = self.topic;
+        let mut batches = std::pin::pin!(records.ready_chunks(self.batch_max));
+        loop {
+            let ready = tokio::select! {
+                ready = batches.next() => ready,
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+            };
+            let Some(ready) = ready else { return };
+            let mut batch = Vec::with_capacity(ready.len());
+            for received in ready {
+                match received {
+                    Ok(record) => batch.push(record),
+                    // Lost connections and the like; the client mends them by itself.
+                    Err(error) => tracing::warn!(topic, "{error}"),
+                }
             }
-        }
-        if batch.is_empty() {
-            tokio::time::sleep(RETRY_DELAY).await;
-            continue;
-        }
-        while let Err(error) = work.work(&batch).await {
-            tracing::warn!(topic, records = batch.len(), "tried again: {error:#}");
-            if *stopped.borrow() {
-                return;
+            if batch.is_empty() {
+                tokio::time::sleep(RETRY_DELAY).await;
+                continue;
             }
-            tokio::time::sleep(RETRY_DELAY).await;
+            while let Err(error) = work.work(&batch).await {
+                tracing::warn!(topic, records = batch.len(), "tried again: {error:#}");
+                if *stopped.borrow() {
+                    return;
+                }
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+            commit(self.consumer, topic, &batch);
         }
-        commit(consumer, topic, &batch);
     }
 }
 

@@ -5,6 +5,7 @@
 mod asking;
 #[cfg(test)]
 mod bad_input;
+#[cfg(test)]
 mod baselines;
 #[cfg(test)]
 mod callers;

@@ -7,19 +7,21 @@
 mod issuing;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::anyhow;
 use axum::http::StatusCode;
 use coupon::{CouponId, Ticket, UserId};
+use futures_util::StreamExt as _;
 use kafka::{Connection, Delivery, Log as _, Producer, ProducerSettings, Topic};
+use rdkafka::consumer::Consumer as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::issuing::Issuing;
-use crate::consume::{self, received};
+use crate::consume::{self, Reading, received};
 use crate::http::{Coupons, NewCoupon, Reply};
 use crate::problem::Problem;
 use crate::queue::Queue;
@@ -69,13 +71,14 @@ impl Hybrid {
         stopped: &watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         for _ in 0..HYBRID_REQUESTS.partitions {
-            let consumer = Arc::new(consume::member(kafka, GROUP)?);
-            rdkafka::consumer::Consumer::subscribe(&*consumer, &[HYBRID_REQUESTS.name])?;
+            let consumer = consume::member(kafka, GROUP)?;
+            consumer.subscribe(&[HYBRID_REQUESTS.name])?;
             let work = Issuing::new(self.store.clone(), self.queue.clone());
             let stopped = stopped.clone();
             tasks.spawn(async move {
-                let records = futures_util::StreamExt::map(consumer.stream(), |one| one.map(|one| received(&one)));
-                consume::run(&consumer, HYBRID_REQUESTS.name, records, &work, BATCH_MAX, stopped).await;
+                let records = consumer.stream().map(|one| one.map(|one| received(&one)));
+                let (topic, batch_max) = (HYBRID_REQUESTS.name, BATCH_MAX);
+                Reading { consumer: &consumer, topic, batch_max }.run(records, &work, stopped).await;
             });
         }
         Ok(())

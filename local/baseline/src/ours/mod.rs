@@ -9,16 +9,17 @@ use std::time::Duration;
 
 use axum::Router;
 use coupon_dynamodb::{DynamoStore, Tables};
+use futures_util::StreamExt as _;
 use issue_api::{App, Clock, Settings};
 use kafka::{Compression, Connection, Producer, ProducerSettings};
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::Consumer as _;
+use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::calls::Calls;
 use self::records::Records;
-use crate::consume;
+use crate::consume::{self, Reading, received};
 use crate::http::Authorize;
 use crate::system::{OUR_DEAD_LETTERS, OUR_REQUESTS, OUR_RESULTS, System};
 
@@ -68,8 +69,9 @@ pub(crate) fn consume(
         };
         let (consumer, work, stopped) = (Arc::clone(&consumer), Arc::clone(&work), stopped.clone());
         tasks.spawn(async move {
-            let records = futures_util::StreamExt::map(queue.stream(), |one| one.map(|one| consume::received(&one)));
-            consume::run(&consumer, OUR_REQUESTS.name, records, &*work, BATCH_MAX, stopped).await;
+            let records = queue.stream().map(|one| one.map(|one| received(&one)));
+            let (topic, batch_max) = (OUR_REQUESTS.name, BATCH_MAX);
+            Reading { consumer: &consumer, topic, batch_max }.run(records, &*work, stopped).await;
         });
     }
     tasks.spawn(serve_events(consumer, stopped.clone()));
@@ -77,7 +79,7 @@ pub(crate) fn consume(
 }
 
 /// librdkafka's events come through the consumer itself, which has no records of its own any more.
-async fn serve_events(consumer: Arc<rdkafka::consumer::StreamConsumer>, mut stopped: watch::Receiver<bool>) {
+async fn serve_events(consumer: Arc<StreamConsumer>, mut stopped: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             event = consumer.recv() => match event {
