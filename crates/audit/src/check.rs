@@ -14,7 +14,18 @@ use crate::world::{Place, World};
 /// Replays a world's log and judges the rest of the world by it.
 #[must_use]
 pub fn replay(world: &World) -> Report {
-    let replay = replay_log(world);
+    judge(world).0
+}
+
+/// [`replay`] and [`Outstanding::of`] by one replay.
+#[must_use]
+pub fn judge(world: &World) -> (Report, Outstanding) {
+    let (replay, results) = (replay_log(world), results::decode(world));
+    let outstanding = Outstanding::by(&replay, &results, world);
+    (report(world, &replay, &results), outstanding)
+}
+
+fn report(world: &World, replay: &Replay<'_>, results: &[results::Decoded<'_>]) -> Report {
     let mut report = Report {
         invariants: Invariant::ALL.iter().map(|invariant| (*invariant, Default::default())).collect(),
         looked: Looked {
@@ -25,10 +36,10 @@ pub fn replay(world: &World) -> Report {
             tickets: world.tickets.as_ref().map_or(0, Vec::len),
         },
     };
-    let mut audit = Audit { world, replay: &replay, report: &mut report };
+    let mut audit = Audit { world, replay, report: &mut report };
     audit.heads();
     audit.items();
-    audit.results();
+    audit.results(results);
     audit.dead_letters();
     audit.told();
     for invariant in [Invariant::I7, Invariant::I10] {
@@ -57,7 +68,10 @@ impl Outstanding {
     /// What this world owes. Its items may be missing.
     #[must_use]
     pub fn of(world: &World) -> Self {
-        let replay = replay_log(world);
+        Self::by(&replay_log(world), &results::decode(world), world)
+    }
+
+    fn by(replay: &Replay<'_>, results: &[results::Decoded<'_>], world: &World) -> Self {
         let mut undecided: Vec<(String, Place)> = Vec::new();
         for (place, decided) in &replay.decided {
             let id = &decided.head.coupon_id;
@@ -65,7 +79,7 @@ impl Outstanding {
                 undecided.push((id.clone(), *place));
             }
         }
-        let published = results::places(world);
+        let published = results::places(results);
         let lettered = dead_letters::places(world);
         Self {
             undecided,

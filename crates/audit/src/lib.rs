@@ -16,6 +16,6 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Outstanding, replay};
+pub use check::{Outstanding, judge, replay};
 pub use report::{Finding, Invariant, Looked, Offence, Report, SHOWN_MAX};
 pub use world::{Attribute, Ends, LogRecord, Names, Place, StoredHead, StoredItem, World};

@@ -54,6 +54,7 @@ impl World {
         let off = self.dice.around(JUMP_MS);
         let apis = self.apis.borrow();
         let clock = self.dice.pick(&apis).filter(|_one| self.dice.chance(600)).map(|one| &one.off_ms);
+        self.trace.count(if clock.is_some() { "clock of an environment" } else { "clock of the broker" });
         clock.unwrap_or(&self.weather.log.off_ms).store(off, Ordering::Relaxed);
         self.trace.note("clock", "jumps", off);
     }

@@ -1,10 +1,13 @@
-//! Defects that can be planted below the functions: in the store, the log, or the mapping. Production code has no switch
-//! for them. What they are for: a simulation that finds none of them would find none of ours.
+//! Defects that can be planted around the functions: in the store, the log and the mapping, or between a function and its
+//! ports (`side.rs`). Production code has no switch for them. What they are for: a simulation that finds none of them
+//! would find none of ours. Every defect of the model is among them; `tests/seeds/planted.rs` says which is which.
 
 mod log;
+mod side;
 mod store;
 
 pub(crate) use log::PlantedLog;
+pub(crate) use side::{Side, SideLog, SideStore};
 pub(crate) use store::{Planted, PlantedStore};
 
 macro_rules! defects {
@@ -29,22 +32,34 @@ macro_rules! defects {
 }
 
 defects! {
-    VersionIgnored: "the store writes a commit whatever the stored head's version is",
+    VersionIgnored: "the store writes a commit whatever the stored head's version is, as long as enough remain",
+    HeadIgnored: "the store writes a commit whatever the stored head is",
     HolderIgnored: "the store writes a winner over the coupon that the person holds already",
     WriteLost: "the store says Written and writes nothing",
     TransactionTorn: "the store writes the head and only the first of the winners",
+    ItemsThenHead: "the store puts the items first, and moves the head in a write of its own",
     NoWinnerNoWrite: "the store says Written to a commit without winners and leaves the head",
     HeadOfBatchEnd: "the store writes the head as applied up to the end of the batch, not of the chunk",
     EpochForgotten: "the store writes the head without the epoch that the commit adds",
+    EpochKept: "the worker writes the epochs of a fold that was cancelled with those of the next one",
+    ClockForgotten: "the store writes the head without its clock",
+    DecidedAgain: "the worker decides again what is at or below applied",
+    RememberedEarly: "the worker remembers the winners of a commit that was refused as holders",
+    UnknownTakenForWritten: "the worker takes a commit without an answer for written",
+    WorkersStaleHead: "the worker reads its head from a lagging copy",
     StaleItems: "the store serves consistent reads of items, those of snapshots too, from a lagging copy",
     ItemBeforeHead: "the store reads the items before the head instead of after it",
+    SnapshotItemBeforeHead: "the store reads the items before the head, those of snapshots too",
     SeenInPieces: "the store shows the head of a transaction up to 20 ms before its items",
     SnapshotInPieces: "the store shows the head of a transaction up to 20 ms before its items, in snapshots too",
     StaleHeads: "the store serves strongly consistent reads of heads from a lagging copy",
     TokenIgnored: "the store takes a token that it has seen for a new one",
     ResultsFirst: "results are published before their commit",
+    ResultsNotAwaited: "the worker does not look whether a result was acknowledged",
+    ReasonFromItems: "the worker takes a loser's reason from the items: already issued for who holds one, else sold out",
     ResultDropped: "the log says OK and drops a result",
     LetterDropped: "the log says OK and drops a dead letter",
+    LetterBlocks: "the worker fails a batch with what is no request",
     RequestLost: "the log acknowledges a request and loses it",
     TicketOfNext: "the log acknowledges a request with the offset behind its own",
     HeadersDropped: "the log keeps a result's value but not its headers",

@@ -18,6 +18,7 @@ use issue_worker::{Topics, Worker};
 use kafka_event::KafkaEvent;
 
 use crate::{
+    defect::Side,
     hazard::{Fate, Hazard},
     world::{SeenLog, SeenStore, World},
 };
@@ -27,6 +28,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The worker's timeout; its last 5 s are kept for failing in good order.
 const INVOCATION_TIMEOUT: Duration = Duration::from_secs(60);
 const WORK: Duration = Duration::from_secs(55);
+const MINUTE: Duration = Duration::from_secs(60);
 /// The oldest head that a call is answered from.
 const HEAD_AGE_MAX: Duration = Duration::from_millis(250);
 /// At how many points a call or an invocation may be struck at the most: one of these.
@@ -63,7 +65,7 @@ impl World {
             environment.busy.set(false);
             return Some(answer);
         }
-        self.trace.note(fate.name(), "issue-api", 0);
+        self.note_fate(fate, "issue-api");
         let world = Rc::clone(self);
         let run = async move {
             let handled = Rc::clone(&environment);
@@ -89,12 +91,13 @@ impl World {
             (fate, self.dice.chance(faults.unheard))
         };
         if !matches!(fate, Fate::Spared) {
-            self.trace.note(fate.name(), "issue-worker", 0);
+            self.note_fate(fate, "issue-worker");
         }
         if unheard {
             self.trace.note("unheard", "", 0);
         }
-        let world = Rc::clone(self);
+        let (world, is_heard) = (Rc::clone(self), Rc::new(Cell::new(true)));
+        let still_heard = Rc::clone(&is_heard);
         let run = async move {
             let handled = Rc::clone(&environment);
             let work = Box::pin(async move { handled.worker.handle(event, Deadline::after(WORK)).await });
@@ -108,12 +111,23 @@ impl World {
                 Some(Ok(())) => world.trace.note("invocation finished", "", 0),
                 Some(Err(unfinished)) => world.trace.note("invocation unfinished", &unfinished.to_string(), 0),
             }
-            matches!(done, Some(Ok(())))
+            let finished = matches!(done, Some(Ok(())));
+            world.abandoned.set(world.abandoned.get() || !(finished || still_heard.get()));
+            finished
         };
         let running = self.detach(run);
         // The connection breaks, or the mapping waits for the timeout; either way the run itself goes on.
         let patience = if unheard { self.dice.millis(1_000) } else { INVOCATION_TIMEOUT };
-        matches!(tokio::time::timeout(patience, running).await, Ok(Ok(true)))
+        let heard = tokio::time::timeout(patience, running).await;
+        is_heard.set(false);
+        matches!(heard, Ok(Ok(true)))
+    }
+
+    fn note_fate(&self, fate: Fate, whose: &str) {
+        self.trace.note(fate.name(), whose, 0);
+        if matches!(fate, Fate::Freeze(_polls, time) if time >= MINUTE) {
+            self.trace.count("freeze of a minute");
+        }
     }
 
     /// Runs something that goes on when its caller has stopped waiting.
@@ -155,7 +169,7 @@ impl World {
         let (timeline, off) = (self.timeline, Arc::clone(&off_ms));
         let now = move || Timestamp::from_millis_clamped(timeline.now_ms().saturating_add(off.load(Ordering::Relaxed)));
         let settings = Settings { request_topic: self.names.requests.clone(), head_age_max: HEAD_AGE_MAX };
-        let app = App::new(self.store.clone(), self.log.clone(), Clock::new(now), settings);
+        let app = App::new(self.seen_by(Side::Api), self.log.clone(), Clock::new(now), settings);
         ApiEnvironment { app, busy: Cell::new(false), off_ms }
     }
 
@@ -169,7 +183,7 @@ impl World {
                 let topics =
                     Topics { results: self.names.results.clone(), dead_letters: self.names.dead_letters.clone() };
                 let tokens = Tokens::with_seed(self.dice.below(u64::MAX));
-                let worker = Worker::new(self.store.clone(), self.log.clone(), topics, tokens);
+                let worker = Worker::new(self.seen_by(Side::Worker), self.log.clone(), topics, tokens);
                 let started = Rc::new(WorkerEnvironment { worker, busy: Cell::new(false) });
                 workers.push(Rc::clone(&started));
                 started

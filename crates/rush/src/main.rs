@@ -49,6 +49,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let mut decided = 0_u64;
     let mut done = 0_u64;
     let mut happened = BTreeMap::new();
+    let mut traces = 0_u64;
     let mut failed = None;
     for seed in options.from..options.from.saturating_add(options.seeds) {
         let over = options.seconds.is_some_and(|seconds| began.elapsed() > Duration::from_secs(seconds));
@@ -61,6 +62,7 @@ fn main() -> anyhow::Result<ExitCode> {
             let sum = happened.entry(*what).or_insert(0_u64);
             *sum = sum.saturating_add(*count);
         }
+        traces = traces.rotate_left(1) ^ rush.trace_hash;
         done = done.saturating_add(1);
         bar.inc(1);
         bar.set_message(format!("{decided} decided"));
@@ -73,7 +75,8 @@ fn main() -> anyhow::Result<ExitCode> {
     let seconds = began.elapsed().as_secs_f64();
     let per = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / seconds.max(0.001);
     println!(
-        "{done} seeds from {}, {decided} requests decided, in {seconds:.1} s: {:.0} seeds/s, {:.0} decided/min",
+        "{done} seeds from {}, {decided} requests decided, in {seconds:.1} s: {:.0} seeds/s, {:.0} decided/min; \
+         their traces: {traces:016x}",
         options.from,
         per(done),
         per(decided) * 60.0

@@ -78,6 +78,8 @@ impl World {
                 positions.insert(*partition, next);
                 if self.is_calm() || !self.dice.chance(self.plan.faults.commit_lost) {
                     self.mapping.committed.borrow_mut().insert(*partition, next);
+                } else {
+                    self.trace.count("position lost");
                 }
             }
             if !self.is_calm() && self.dice.chance(self.plan.faults.duplicate) {
@@ -125,6 +127,7 @@ impl World {
         loop {
             let finished = self.invoke(self.event(batch)).await;
             if self.mapping.generation.get() != generation {
+                self.abandoned.set(self.abandoned.get() || !finished);
                 return false;
             }
             if finished {
@@ -149,6 +152,7 @@ impl World {
     /// Hands over a finished batch again, later, whole or in part.
     fn duplicate(self: &Rc<Self>, mut batch: Batch) {
         if self.dice.chance(500) {
+            self.trace.count("duplicate in part");
             for records in batch.values_mut() {
                 records.retain(|_record| self.dice.chance(500));
             }
@@ -159,7 +163,8 @@ impl World {
         let again = async move {
             tokio::time::sleep(late).await;
             world.trace.note("duplicate", "", 0);
-            world.invoke(world.event(&batch)).await;
+            let finished = world.invoke(world.event(&batch)).await;
+            world.abandoned.set(world.abandoned.get() || !finished);
         };
         drop(self.detach(again));
     }

@@ -22,6 +22,9 @@ const TRACE_PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331
 /// The coupon whose requests are in another topic.
 const OLDER: &str = "older";
 
+/// How often somebody clicks who clicks often.
+const CLICKS_MANY: u64 = 10;
+
 /// How often a status is asked for at the most.
 const POLLS_MAX: u64 = 6;
 
@@ -73,13 +76,18 @@ impl World {
     pub(crate) async fn person(self: Rc<Self>, number: u64) {
         pause(&self.dice, self.plan.rush_ms).await;
         let Ok(user) = UserId::parse(&format!("user-{number}")) else { return };
+        let mut clicks = 0_u64;
         for _click in 0..self.dice.between(1, self.plan.clicks_max) {
             if let Some(id) = self.choose() {
                 self.click(&user, &id).await;
+                clicks = clicks.saturating_add(1);
             }
             if self.dice.chance(500) {
                 pause(&self.dice, 2_000).await;
             }
+        }
+        if clicks >= CLICKS_MANY {
+            self.trace.count("ten clicks");
         }
         if self.dice.chance(100) {
             self.list(&user).await;
@@ -120,7 +128,7 @@ impl World {
                 self.follow(given).await;
             }
             409 | 410 => {
-                let refused = (user.clone(), id.to_string(), body);
+                let refused = (user.clone(), id.clone(), body);
                 self.refused.borrow_mut().push(refused);
             }
             403 => {}

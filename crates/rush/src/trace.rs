@@ -45,6 +45,14 @@ impl Trace {
         }
     }
 
+    /// Counts what is seen in the trace by what comes of it; the trace itself stays as it is.
+    pub(crate) fn count(&self, what: &'static str) {
+        self.with(|state| {
+            let count = state.counts.entry(what).or_default();
+            *count = count.saturating_add(1);
+        });
+    }
+
     pub(crate) fn hash(&self) -> u64 {
         self.with(|state| state.hasher.finish())
     }

@@ -2,16 +2,17 @@
 //! simulation can witness, which is every answer that was given and two more redeliveries of everything.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     rc::Rc,
     sync::PoisonError,
 };
 
 use audit::{
-    Ends, Invariant, LogRecord, Outstanding, Place, StoredHead, StoredItem,
+    Ends, Invariant, LogRecord, Place, StoredHead, StoredItem,
     tickets::{TicketLine, Told as ToldStatus},
 };
-use coupon::{Head, IssueResult, IssuedCoupon, Reason, ResultStatus, Ticket};
+use bytes::Bytes;
+use coupon::{CouponId, Head, IssueResult, IssuedCoupon, Reason, ResultStatus, Ticket, UserId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -33,6 +34,80 @@ const DEAD_LETTERS: [&str; 7] = [
     "letter wrong-log",
     "letter wrong-partition",
 ];
+
+/// How far the worker's topics went at a moment: for each partition, the offset behind its last record.
+pub(crate) struct Published {
+    results: Vec<i64>,
+    dead_letters: Vec<i64>,
+}
+
+impl Published {
+    /// Takes away what came later, and gives it.
+    fn split_off_later(&self, world: &mut audit::World) -> audit::World {
+        let later = |ends: &[i64], records: &mut Vec<LogRecord>| {
+            let is_later = |record: &mut LogRecord| {
+                let end = usize::try_from(record.place.partition).ok().and_then(|place| ends.get(place));
+                end.is_none_or(|end| record.place.offset >= *end)
+            };
+            records.extract_if(.., is_later).collect()
+        };
+        audit::World {
+            results: later(&self.results, &mut world.results),
+            dead_letters: later(&self.dead_letters, &mut world.dead_letters),
+            ..audit::World::default()
+        }
+    }
+}
+
+/// What the requests came to, by the worker's topics.
+struct Ended {
+    /// For each result what it is counted as, and the request's offset.
+    results: Vec<(&'static str, i64)>,
+    dead_letters: Vec<&'static str>,
+    /// The result of each ticket, as its JSON has it.
+    by_ticket: BTreeMap<Ticket, Value>,
+}
+
+impl Ended {
+    fn of(world: &audit::World) -> Self {
+        // The same result comes many times, byte for byte.
+        let mut decoded: HashMap<&[u8], Option<(Ticket, &'static str)>> = HashMap::new();
+        let mut by_ticket = BTreeMap::new();
+        let mut results = Vec::new();
+        for value in world.results.iter().filter_map(|record| record.value.as_deref()) {
+            let one = decoded.entry(value).or_insert_with(|| {
+                let result: IssueResult = serde_json::from_slice(value).ok()?;
+                by_ticket.insert(result.request_id, serde_json::to_value(result.status).unwrap_or_default());
+                Some((result.request_id, counted_as(result.status)))
+            });
+            results.extend(one.map(|(ticket, what)| (what, ticket.offset.get())));
+        }
+        let reason = |letter: &LogRecord| {
+            let (_name, value) = letter.headers.iter().rev().find(|(name, _value)| name == "dlq-reason")?;
+            let is_reason = |what: &&&str| what.strip_prefix("letter ").map(str::as_bytes) == value.as_deref();
+            DEAD_LETTERS.iter().find(is_reason).copied()
+        };
+        let dead_letters = world.dead_letters.iter().filter_map(reason).collect();
+        Self { results, dead_letters, by_ticket }
+    }
+}
+
+const fn counted_as(status: ResultStatus) -> &'static str {
+    match status {
+        ResultStatus::Issued { .. } => "result issued",
+        ResultStatus::Rejected { reason: Reason::AlreadyIssued } => "result already issued",
+        ResultStatus::Rejected { reason: Reason::SoldOut } => "result sold out",
+        ResultStatus::Rejected { reason: Reason::NotOpen } => "result not open",
+        ResultStatus::Rejected { reason: Reason::Closed } => "result closed",
+    }
+}
+
+type Content<'r> = (Option<&'r [u8]>, Option<&'r [u8]>, &'r [(String, Option<Bytes>)]);
+
+/// All of a record but its place.
+fn content(record: &LogRecord) -> Content<'_> {
+    (record.key.as_deref(), record.value.as_deref(), &record.headers)
+}
 
 /// The tables at a moment.
 pub(crate) type Tables = (Vec<Head>, Vec<IssuedCoupon>);
@@ -80,18 +155,50 @@ impl World {
         }
     }
 
+    /// How far results and dead letters go now.
+    pub(crate) fn published(&self) -> Published {
+        let ends = |topic: &str| {
+            let count = i32::try_from(self.topics.partition_count(topic)).unwrap_or(0);
+            (0..count).map(|partition| self.topics.end(topic, partition)).collect()
+        };
+        Published { results: ends(&self.names.results), dead_letters: ends(&self.names.dead_letters) }
+    }
+
     /// Judges everything; gives what is broken, and how many requests were decided.
-    pub(crate) fn judge(&self) -> (Vec<Violation>, usize) {
-        let world = self.as_audited();
+    ///
+    /// What the last redelivery published is told apart: it may only repeat, to the byte, what was there before, and must
+    /// not stand in for what was never published. Where it decided requests from before their coupon, the audit has to
+    /// see all of it, and has seen the world without it before.
+    pub(crate) fn judge(&self, published: &Published, redelivery_decided: bool) -> (Vec<Violation>, usize) {
+        let mut world = self.as_audited();
+        let ended = Ended::of(&world);
+        if !redelivery_decided {
+            let later = published.split_off_later(&mut world);
+            self.expect_repetitions(&world.results, &later.results);
+            self.expect_repetitions(&world.dead_letters, &later.dead_letters);
+        }
         let decided = self.audit(&world);
-        self.judge_answers(&world);
+        self.judge_answers(&ended);
         (self.violations.take(), decided)
+    }
+
+    /// Says which of these records differ from all that were there before.
+    fn expect_repetitions(&self, before: &[LogRecord], later: &[LogRecord]) {
+        let known: HashSet<_> = before.iter().map(content).collect();
+        let partitions = i32::try_from(self.topics.partition_count(&self.names.results)).unwrap_or(0);
+        for record in later {
+            let is_home = record.headers.iter().any(|(name, _value)| name == "dlq-topic")
+                || record.key.as_deref().map(|key| record_log::partition_of(key, partitions))
+                    == Some(record.place.partition);
+            if !is_home || !known.contains(&content(record)) {
+                self.violate(Invariant::I11, format!("a redelivery published what was not there before: {record:?}"));
+            }
+        }
     }
 
     /// The audit of the world as it is now; gives how many requests were decided.
     pub(crate) fn audit(&self, world: &audit::World) -> usize {
-        let report = audit::replay(world);
-        let outstanding = Outstanding::of(world);
+        let (report, outstanding) = audit::judge(world);
         for (invariant, finding) in &report.invariants {
             for offence in &finding.offending {
                 self.violate(*invariant, format!("{}: {}", offence.place, offence.what));
@@ -145,43 +252,42 @@ impl World {
     }
 
     /// Every answer against what it came to in the end, to the last member.
-    fn judge_answers(&self, world: &audit::World) {
-        let results: BTreeMap<Ticket, ResultStatus> = world
-            .results
-            .iter()
-            .filter_map(|record| serde_json::from_slice::<IssueResult>(record.value.as_deref()?).ok())
-            .map(|result| (result.request_id, result.status))
-            .collect();
-        let items: BTreeMap<(String, String), Value> = self
-            .tables
-            .items()
-            .iter()
-            .map(|item| {
-                let key = (item.user_id.to_string(), item.coupon_id.to_string());
-                (key, json!({"requestId": item.ticket, "rank": item.rank, "issuedAt": item.issued_at}))
-            })
-            .collect();
-        let held = |user: &str, coupon: &str| items.get(&(user.to_owned(), coupon.to_owned()));
+    fn judge_answers(&self, ended: &Ended) {
+        let (items, heads) = (self.tables.items(), self.tables.heads());
+        let key = |item: &IssuedCoupon| (item.user_id.clone(), item.coupon_id.clone());
+        let items: BTreeMap<(UserId, CouponId), &IssuedCoupon> = items.iter().map(|item| (key(item), item)).collect();
+        let held = |user: &UserId, coupon: &CouponId| {
+            let item = items.get(&(user.clone(), coupon.clone()))?;
+            Some(json!({"requestId": item.ticket, "rank": item.rank, "issuedAt": item.issued_at}))
+        };
         for Told { given, body, .. } in
             self.told.borrow().iter().filter(|told| member(&told.body, "status") != "PENDING")
         {
-            let right = results.get(&given.ticket).and_then(|status| serde_json::to_value(status).ok());
-            let right = right.unwrap_or_default();
+            let right = ended.by_ticket.get(&given.ticket).unwrap_or(&Value::Null);
             let differs =
-                ["status", "rank", "issuedAt", "reason"].iter().any(|name| member(body, name) != member(&right, name));
+                ["status", "rank", "issuedAt", "reason"].iter().any(|name| member(body, name) != member(right, name));
             let coupon = member(body, "coupon");
-            let is_held = coupon.is_null() || held(given.user_id.as_str(), given.coupon_id.as_str()) == Some(coupon);
+            let is_held = coupon.is_null() || held(&given.user_id, &given.coupon_id).as_ref() == Some(coupon);
             if differs || !is_held {
                 self.violate(Invariant::I5, format!("{} was told {body}, the result is {right}", given.ticket));
             }
         }
         for (user, coupon, body) in self.refused.borrow().iter() {
-            self.judge_refusal(user.as_str(), coupon, body, held(user.as_str(), coupon));
+            let is_right = match member(body, "code").as_str() {
+                Some("ALREADY_ISSUED") => held(user, coupon).as_ref() == Some(member(body, "coupon")),
+                Some("SOLD_OUT") => heads.iter().any(|head| head.coupon_id == *coupon && head.remaining == 0),
+                // By the clock of an environment, which may be wrong.
+                Some("CLOSED") => true,
+                _ => false,
+            };
+            if !is_right {
+                self.violate(Invariant::I5, format!("{user} was refused {coupon} with {body}, and it is not so"));
+            }
         }
         for (user, item) in self.listed.borrow().iter() {
-            let coupon = member(item, "couponId").as_str().unwrap_or_default();
-            let same = held(user.as_str(), coupon).is_some_and(|right| {
-                ["requestId", "rank", "issuedAt"].iter().all(|name| member(item, name) == member(right, name))
+            let coupon = CouponId::parse(member(item, "couponId").as_str().unwrap_or_default());
+            let same = coupon.ok().and_then(|coupon| held(user, &coupon)).is_some_and(|right| {
+                ["requestId", "rank", "issuedAt"].iter().all(|name| member(item, name) == member(&right, name))
             });
             if !same {
                 self.violate(Invariant::I5, format!("{user} saw {item} in the list of coupons"));
@@ -189,7 +295,7 @@ impl World {
         }
         self.judge_tickets();
         self.judge_patience();
-        self.note_ends(world);
+        self.note_ends(ended);
     }
 
     /// `PENDING` is told no longer than a head may be cached, once the ticket is decided. Only where clocks go right and
@@ -213,39 +319,12 @@ impl World {
     }
 
     /// Counts what the requests came to.
-    fn note_ends(&self, world: &audit::World) {
-        let results = world.results.iter().filter_map(|record| record.value.as_deref());
-        for result in results.filter_map(|value| serde_json::from_slice::<IssueResult>(value).ok()) {
-            let what = match result.status {
-                ResultStatus::Issued { .. } => "result issued",
-                ResultStatus::Rejected { reason: Reason::AlreadyIssued } => "result already issued",
-                ResultStatus::Rejected { reason: Reason::SoldOut } => "result sold out",
-                ResultStatus::Rejected { reason: Reason::NotOpen } => "result not open",
-                ResultStatus::Rejected { reason: Reason::Closed } => "result closed",
-            };
-            self.trace.note(what, "", result.request_id.offset.get());
+    fn note_ends(&self, ended: &Ended) {
+        for (what, offset) in &ended.results {
+            self.trace.note(what, "", *offset);
         }
-        let reason = |letter: &LogRecord| {
-            let (_name, value) = letter.headers.iter().rev().find(|(name, _value)| name == "dlq-reason")?;
-            DEAD_LETTERS.iter().find(|what| what.strip_prefix("letter ").map(str::as_bytes) == value.as_deref())
-        };
-        for what in world.dead_letters.iter().filter_map(reason) {
+        for what in &ended.dead_letters {
             self.trace.note(what, "", 0);
-        }
-    }
-
-    fn judge_refusal(&self, user: &str, coupon: &str, body: &Value, held: Option<&Value>) {
-        let is_right = match member(body, "code").as_str() {
-            Some("ALREADY_ISSUED") => held == Some(member(body, "coupon")),
-            Some("SOLD_OUT") => {
-                self.tables.heads().iter().any(|head| head.coupon_id.as_str() == coupon && head.remaining == 0)
-            }
-            // By the clock of an environment, which may be wrong.
-            Some("CLOSED") => true,
-            _ => false,
-        };
-        if !is_right {
-            self.violate(Invariant::I5, format!("{user} was refused {coupon} with {body}, and it is not so"));
         }
     }
 

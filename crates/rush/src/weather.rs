@@ -185,7 +185,17 @@ impl StoreRule for Weather {
 impl LogRule for Weather {
     async fn judge(&self, call: LogCall<'_>) -> Verdict<LogError> {
         self.take_time().await;
-        if self.is_calm() { Verdict::Pass } else { self.log_verdict(call) }
+        if self.is_calm() {
+            return Verdict::Pass;
+        }
+        let verdict = self.log_verdict(call);
+        if let LogCall::Produce(record) = call
+            && record.topic == self.log.names.results
+            && verdict != Verdict::Pass
+        {
+            self.trace.count("result failed");
+        }
+        verdict
     }
 
     async fn done(&self, place: Option<Delivery>) {

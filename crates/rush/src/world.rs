@@ -13,7 +13,7 @@ use serde_json::Value;
 use simulation::{MemoryLog, MemoryStore, RuledLog, RuledStore};
 
 use crate::{
-    defect::{Defect, Planted, PlantedLog, PlantedStore},
+    defect::{Defect, Planted, PlantedLog, PlantedStore, Side, SideLog, SideStore},
     dice::Dice,
     environments::{ApiEnvironment, WorkerEnvironment},
     lag::LaggingStore,
@@ -25,9 +25,9 @@ use crate::{
 };
 
 /// The store as a function sees it.
-pub(crate) type SeenStore = RuledStore<PlantedStore, Weather>;
+pub(crate) type SeenStore = SideStore<RuledStore<PlantedStore, Weather>>;
 /// The log as a function sees it.
-pub(crate) type SeenLog = RuledLog<PlantedLog, Weather>;
+pub(crate) type SeenLog = SideLog<RuledLog<PlantedLog, Weather>>;
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,12 +77,14 @@ pub(crate) struct World {
     pub(crate) given: RefCell<Vec<Given>>,
     pub(crate) told: RefCell<Vec<Told>>,
     /// Bodies of refusals that speak of a coupon as sold out or held: who, which, and the body.
-    pub(crate) refused: RefCell<Vec<(UserId, String, Value)>>,
+    pub(crate) refused: RefCell<Vec<(UserId, CouponId, Value)>>,
     /// Coupons that people saw in their list.
     pub(crate) listed: RefCell<Vec<(UserId, Value)>>,
     pub(crate) violations: RefCell<Vec<Violation>>,
     /// Calls and invocations that nobody waits for any more.
     pub(crate) under_way: Cell<usize>,
+    /// Whether an invocation did not finish and nobody repeats it: its batch was finished by another one.
+    pub(crate) abandoned: Cell<bool>,
 }
 
 impl World {
@@ -113,6 +115,7 @@ impl World {
             timeline,
             off_ms: Arc::default(),
             names: Arc::clone(&names),
+            trace: trace.clone(),
             no_offset: plan.faults.log_no_offset,
             calm: Arc::clone(&sky.calm),
         };
@@ -125,9 +128,16 @@ impl World {
             log: log.clone(),
             sky,
         };
+        let (seen, rule) = (RuledStore { inner: store, rule: weather.clone() }, weather.clone());
+        let seen_log = RuledLog { inner: log, rule };
         Rc::new(Self {
-            store: RuledStore { inner: store, rule: weather.clone() },
-            log: RuledLog { inner: log, rule: weather.clone() },
+            store: SideStore { inner: seen, planted: planted.clone(), side: Side::Api, cancelled: Arc::default() },
+            log: SideLog {
+                inner: seen_log,
+                planted: planted.clone(),
+                names: Arc::clone(&names),
+                tables: tables.clone(),
+            },
             mapping: Mapping::default(),
             apis: RefCell::default(),
             workers: RefCell::default(),
@@ -138,6 +148,7 @@ impl World {
             listed: RefCell::default(),
             violations: RefCell::default(),
             under_way: Cell::new(0),
+            abandoned: Cell::new(false),
             plan,
             dice,
             trace,
@@ -148,6 +159,11 @@ impl World {
             weather,
             planted,
         })
+    }
+
+    /// The store as a function on this side sees it.
+    pub(crate) fn seen_by(&self, side: Side) -> SeenStore {
+        SideStore { side, ..self.store.clone() }
     }
 
     pub(crate) fn is_calm(&self) -> bool {

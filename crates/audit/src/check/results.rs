@@ -14,9 +14,17 @@ use crate::world::{LogRecord, Place, World};
 /// How many partitions topic-setup gives the result topic; keys may lie by any count from this to today's.
 const PARTITIONS_AT_FIRST: i32 = 10;
 
+/// A record of the result topic, and what it says; `None` where that is no result.
+pub(super) type Decoded<'w> = (&'w LogRecord, Option<IssueResult>);
+
+/// Every record of the result topic.
+pub(super) fn decode(world: &World) -> Vec<Decoded<'_>> {
+    world.results.iter().map(|record| (record, result_of(record))).collect()
+}
+
 /// The places that the result topic speaks of.
-pub(super) fn places(world: &World) -> BTreeSet<Place> {
-    world.results.iter().filter_map(|record| Some(place_of(result_of(record)?.request_id))).collect()
+pub(super) fn places(results: &[Decoded<'_>]) -> BTreeSet<Place> {
+    results.iter().filter_map(|(_record, result)| Some(place_of(result.as_ref()?.request_id))).collect()
 }
 
 /// What was seen of one request before.
@@ -26,20 +34,21 @@ struct Seen<'w> {
 }
 
 impl Audit<'_> {
-    pub(super) fn results(&mut self) {
+    pub(super) fn results(&mut self, results: &[Decoded<'_>]) {
         let mut seen: BTreeMap<Place, Seen<'_>> = BTreeMap::new();
         let mut won: BTreeMap<(CouponId, UserId), Place> = BTreeMap::new();
-        for record in &self.world.results {
-            let Some(result) = result_of(record) else {
+        for (record, result) in results {
+            let Some(result) = result else {
                 self.offend_result(record, Invariant::I11, "this is no result".into());
                 continue;
             };
             let place = place_of(result.request_id);
-            if self.is_beyond(place) {
+            // What is the first one once more was judged with it.
+            if self.is_beyond(place) || seen.get(&place).is_some_and(|before| is_same(record, before.first)) {
                 continue;
             }
-            self.result(record, &result);
-            self.one_win(record, &result, &mut won);
+            self.result(record, result);
+            self.one_win(record, result, &mut won);
             match seen.get(&place) {
                 Some(before) => self.duplicate(record, result.status, before),
                 None => {
@@ -115,6 +124,12 @@ impl Audit<'_> {
     fn offend_result(&mut self, record: &LogRecord, invariant: Invariant, what: String) {
         self.offend(invariant, format!("{} {}", self.world.names.results, record.place), what);
     }
+}
+
+/// Whether a record is another one once more, on the same partition.
+fn is_same(one: &LogRecord, other: &LogRecord) -> bool {
+    (one.place.partition, &one.key, &one.value, &one.headers)
+        == (other.place.partition, &other.key, &other.value, &other.headers)
 }
 
 /// `content-type` once, and the request's `traceparent` once if it has one. One that is none by the W3C's rules may be

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::support::function::{Call, now};
 use crate::support::world::{Entry, stop};
 use crate::support::{Reply, World};
 
@@ -21,7 +22,10 @@ async fn c07_c17_one_event_of_three_partitions_and_the_commit_follows_the_answer
     }
     let running = world.start().await;
     let calls = world.wait_calls(1).await;
-    assert_eq!(world.committed(0).await, None, "not before the answer");
+    // Asked first: on a busy machine the answer may come while the broker is asked.
+    let committed = world.committed(0).await;
+    let is_answered = world.function.calls()[0].ended.is_some();
+    assert!(committed.is_none() || is_answered, "not before the answer: {committed:?}");
     let expected: BTreeMap<_, _> = (0..3).map(|partition| (world.key(partition), vec![0, 1])).collect();
     assert_eq!(calls[0].offsets(), expected);
     for partition in 0..3 {
@@ -46,12 +50,23 @@ async fn c11_without_a_window_one_record_is_invoked_at_once() {
 async fn c12_the_window_of_half_a_second_starts_with_the_first_record() {
     let world = World::new(|_, _| Reply::ok()).await;
     let running = world.start().await;
-    for _ in 0..3 {
-        world.write(text(0, "{}")).await;
+    // On a busy machine it may take longer than the window to write them: then nothing is shown, and others are written.
+    for first in (0..30).step_by(3) {
+        let calls = world.function.calls().len();
+        let began = now();
+        for _ in 0..3 {
+            world.write(text(0, "{}")).await;
+        }
+        let took = began.elapsed();
+        world.wait_committed(0, first + 3).await;
+        if took < Duration::from_millis(400) {
+            let offsets: Vec<_> = world.function.calls()[calls..].iter().map(Call::offsets).collect();
+            assert_eq!(offsets, [[(world.key(0), vec![first, first + 1, first + 2])].into()]);
+            stop(running).await;
+            return;
+        }
     }
-    let calls = world.wait_calls(1).await;
-    assert_eq!(calls[0].offsets(), [(world.key(0), vec![0, 1, 2])].into());
-    stop(running).await;
+    panic!("three records were never written within the window");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +113,7 @@ async fn c14_no_request_is_larger_than_six_megabytes_and_nothing_is_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn c16_a_slow_partition_does_not_hold_up_another() {
     let world = World::new(|_, call| match call.offsets().keys().any(|key| key.ends_with("-0")) {
-        true => Reply::ok().after(Duration::from_secs(3)),
+        true => Reply::ok().after(Duration::from_secs(8)),
         false => Reply::ok(),
     });
     let world = world.await.set("MaximumBatchingWindowInSeconds", 0);

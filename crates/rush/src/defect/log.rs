@@ -11,7 +11,7 @@ use record_log::{Delivery, Log, LogError, Record};
 use simulation::MemoryLog;
 
 use super::{Defect, Planted};
-use crate::timeline::Timeline;
+use crate::{timeline::Timeline, trace::Trace};
 
 /// The log with the defect. Clones share it.
 #[derive(Debug, Clone)]
@@ -22,6 +22,7 @@ pub(crate) struct PlantedLog {
     /// How far the broker's clock is off, ms.
     pub(crate) off_ms: Arc<AtomicI64>,
     pub(crate) names: Arc<Names>,
+    pub(crate) trace: Trace,
     /// How often an acknowledgement comes without an offset, in a thousand, and whether it does at all now.
     pub(crate) no_offset: u64,
     pub(crate) calm: Arc<AtomicBool>,
@@ -51,6 +52,7 @@ impl Log for PlantedLog {
             return Ok(Delivery { offset: delivery.offset.map(next), ..delivery });
         }
         if !self.calm.load(Ordering::Relaxed) && self.planted.dice.chance(self.no_offset) {
+            self.trace.count("no offset");
             return Ok(Delivery { offset: None, ..delivery });
         }
         Ok(delivery)

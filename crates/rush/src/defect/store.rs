@@ -73,36 +73,64 @@ impl PlantedStore {
 
     /// Whether a snapshot is no better than its reads, and mends nothing.
     fn reads_snapshots_by_one(&self) -> bool {
-        self.planted.is(Defect::StaleItems) || self.planted.is(Defect::SnapshotInPieces)
+        [Defect::StaleItems, Defect::SnapshotInPieces, Defect::SnapshotItemBeforeHead]
+            .into_iter()
+            .any(|defect| self.planted.is(defect))
+    }
+
+    /// Whether items are those of before the last read of a head.
+    fn reads_items_early(&self) -> bool {
+        self.planted.is(Defect::ItemBeforeHead) || self.planted.is(Defect::SnapshotItemBeforeHead)
     }
 
     /// Writes a chunk as it is, whatever is stored.
-    fn force(&self, chunk: &Chunk, winners: usize) -> Commit {
+    fn force(&self, chunk: &Chunk) -> Commit {
         self.inner.inner.put_head(chunk.head.clone());
-        for winner in chunk.winners.iter().take(winners) {
+        for winner in &chunk.winners {
             self.inner.inner.put_item(winner.clone());
         }
         Commit::Written
     }
 
     /// The chunk as the defect makes it.
-    async fn changed(&self, chunk: &Chunk) -> Result<Chunk, StoreError> {
-        let mut chunk = chunk.clone();
-        let stored = self.inner.inner.head(&chunk.head.coupon_id, Consistency::Strong).await?;
-        if self.planted.is(Defect::VersionIgnored)
-            && let Some(stored) = &stored
-        {
-            chunk.head.version = stored.version.next();
-        }
-        if self.planted.is(Defect::HeadOfBatchEnd) {
-            chunk.head.applied = chunk.head.applied.max(self.planted.batch_end(chunk.head.partition.get()));
-        }
-        if self.planted.is(Defect::EpochForgotten)
-            && let Some(stored) = &stored
-        {
-            chunk.head.epochs.clone_from(&stored.epochs);
+    async fn changed(&self, mut chunk: Chunk) -> Result<Chunk, StoreError> {
+        let Some(stored) = self.inner.inner.head(&chunk.head.coupon_id, Consistency::Strong).await? else {
+            return Ok(chunk);
+        };
+        let won = u64::try_from(chunk.winners.len()).unwrap_or(u64::MAX);
+        match self.planted.defect {
+            // The store counts by itself: what remains and what was issued follow from what is stored.
+            Some(Defect::VersionIgnored) if stored.remaining >= won => {
+                chunk.head.version = stored.version.next();
+                chunk.head.remaining = stored.remaining.saturating_sub(won);
+                chunk.head.issued = stored.issued.saturating_add(won);
+            }
+            Some(Defect::HeadIgnored) => chunk.head.version = stored.version.next(),
+            Some(Defect::HeadOfBatchEnd) => {
+                chunk.head.applied = chunk.head.applied.max(self.planted.batch_end(chunk.head.partition.get()));
+            }
+            Some(Defect::EpochForgotten) => chunk.head.epochs.clone_from(&stored.epochs),
+            Some(Defect::ClockForgotten) => chunk.head.clock = stored.clock,
+            Some(_) | None => {}
         }
         Ok(chunk)
+    }
+
+    /// Two writes where there should be one transaction; between them the writer may be gone.
+    async fn in_two_writes(&self, chunk: &Chunk, token: &Token) -> Result<Commit, StoreError> {
+        let users: Vec<UserId> = chunk.winners.iter().map(|winner| winner.user_id.clone()).collect();
+        let held = self.inner.inner.issued_among(&chunk.head.coupon_id, &users).await?;
+        if !held.is_empty() {
+            return Ok(Commit::Held(held.into_iter().map(|item| item.user_id).collect()));
+        }
+        for winner in &chunk.winners {
+            self.inner.inner.put_item(winner.clone());
+        }
+        if self.planted.happens(Defect::ItemsThenHead) {
+            return Err(StoreError::Unknown("planted".into()));
+        }
+        let head_alone = Chunk { head: chunk.head.clone(), winners: Vec::new() };
+        self.inner.commit(&head_alone, token).await
     }
 
     fn note(&self, chunk: &Chunk, commit: &Commit) {
@@ -144,7 +172,7 @@ impl Store for PlantedStore {
     }
 
     async fn head(&self, id: &CouponId, consistency: Consistency) -> Result<Option<Head>, StoreError> {
-        if self.planted.is(Defect::ItemBeforeHead) {
+        if self.reads_items_early() {
             *self.early.lock().unwrap_or_else(PoisonError::into_inner) = self.inner.inner.items();
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -157,7 +185,7 @@ impl Store for PlantedStore {
         id: &CouponId,
         consistency: Consistency,
     ) -> Result<Option<IssuedCoupon>, StoreError> {
-        if self.planted.is(Defect::ItemBeforeHead) {
+        if self.reads_items_early() {
             let early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
             return Ok(early.iter().find(|item| item.user_id == *user && item.coupon_id == *id).cloned());
         }
@@ -171,8 +199,8 @@ impl Store for PlantedStore {
     }
 
     async fn issued_among(&self, id: &CouponId, users: &[UserId]) -> Result<Vec<IssuedCoupon>, StoreError> {
-        let by_one = [Defect::StaleItems, Defect::ItemBeforeHead, Defect::SeenInPieces, Defect::SnapshotInPieces];
-        if !by_one.into_iter().any(|defect| self.planted.is(defect)) {
+        let is_seen_late = self.planted.is(Defect::SeenInPieces) || self.planted.is(Defect::SnapshotInPieces);
+        if !self.planted.is(Defect::StaleItems) && !self.reads_items_early() && !is_seen_late {
             return self.inner.issued_among(id, users).await;
         }
         let mut found = Vec::new();
@@ -186,7 +214,9 @@ impl Store for PlantedStore {
         if !self.reads_snapshots_by_one() {
             return self.inner.snapshot(id, users).await;
         }
-        let Some(head) = self.head(id, Consistency::Strong).await? else { return Ok(None) };
+        // Not `self.head`, which would look at the items once more before it.
+        let head = self.inner.head(id, self.strong(Defect::StaleHeads, Consistency::Strong)).await?;
+        let Some(head) = head else { return Ok(None) };
         Ok(Some(Snapshot { head, items: self.issued_among(id, users).await? }))
     }
 
@@ -203,13 +233,22 @@ impl Store for PlantedStore {
         if self.planted.is(Defect::ResultsFirst) {
             self.publish(chunk).await;
         }
-        let chunk = self.changed(chunk).await?;
-        let fresh = Tokens::with_seed(self.planted.dice.below(u64::MAX)).next();
-        let token = if self.planted.is(Defect::TokenIgnored) { &fresh } else { token };
-        let commit = self.inner.commit(&chunk, token).await?;
-        self.note(&chunk, &commit);
+        // Drawn whether or not it is used: with a defect or without, a seed is the same rush up to where it shows.
+        let fresh_seed = self.planted.dice.below(u64::MAX);
+        let fresh = self.planted.is(Defect::TokenIgnored).then(|| Tokens::with_seed(fresh_seed).next());
+        let token = fresh.as_ref().unwrap_or(token);
+        let changed = match self.planted.defect {
+            Some(_) => Some(self.changed(chunk.clone()).await?),
+            None => None,
+        };
+        let chunk = changed.as_ref().unwrap_or(chunk);
+        let commit = match self.planted.is(Defect::ItemsThenHead) && !chunk.winners.is_empty() {
+            true => self.in_two_writes(chunk, token).await?,
+            false => self.inner.commit(chunk, token).await?,
+        };
+        self.note(chunk, &commit);
         match commit {
-            Commit::Held(_users) if self.planted.is(Defect::HolderIgnored) => Ok(self.force(&chunk, usize::MAX)),
+            Commit::Held(_users) if self.planted.is(Defect::HolderIgnored) => Ok(self.force(chunk)),
             Commit::Written if self.planted.happens(Defect::TransactionTorn) => {
                 for winner in chunk.winners.iter().skip(1) {
                     self.inner.inner.remove_item(&winner.user_id, &winner.coupon_id);

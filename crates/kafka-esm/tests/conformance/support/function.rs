@@ -128,7 +128,7 @@ impl Function {
 }
 
 #[expect(clippy::disallowed_methods, reason = "cases measure when an invocation began and ended")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
