@@ -91,6 +91,15 @@ def free_ports(count):
     raise Failed(f"no {count} free ports from {RANDOM_PORTS.start} to {RANDOM_PORTS.stop}")
 
 
+def free(port):
+    """This port, if it is free."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise Failed(f"port {port} is taken ({error.strerror}); end what has it, or give another --port") from error
+    return port
+
+
 def start(command, **more):
     """A child whose lines come through a pipe, and that ends with this process even when that is killed with -9. Call
     it from the main thread, for the tie is to the thread."""

@@ -197,3 +197,25 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Exec(options) => Err(process::become_program(&options)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// clap finds what contradicts itself in a definition when it is first used, and panics.
+    #[test]
+    fn no_option_contradicts_another() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_load_has_people_or_a_profile() {
+        for good in [&["--users", "5"][..], &["--profile", "seeds"]] {
+            let parsed = Cli::try_parse_from(["local", "load"].iter().chain(good));
+            assert!(parsed.is_ok(), "{good:?}: {parsed:?}");
+        }
+        assert!(Cli::try_parse_from(["local", "load"]).is_err(), "neither");
+    }
+}

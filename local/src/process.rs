@@ -37,6 +37,8 @@ pub struct Program {
     pub env: Vec<(String, String)>,
     /// Whether it sees this process's own variables too.
     pub inherit_env: bool,
+    /// Where it runs; `None` is where this process does.
+    pub directory: Option<PathBuf>,
     /// Where its lines go; `None` is this process's stderr, with the name in front.
     pub lines: Option<LineSink>,
 }
@@ -45,7 +47,7 @@ impl Program {
     /// A program with arguments, this process's environment, and its lines on stderr.
     pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
         let (name, path) = (name.into(), path.into());
-        Self { name, path, args: Vec::new(), env: Vec::new(), inherit_env: true, lines: None }
+        Self { name, path, args: Vec::new(), env: Vec::new(), inherit_env: true, directory: None, lines: None }
     }
 }
 
@@ -133,6 +135,9 @@ fn command_of(local: &Path, program: &Program) -> tokio::process::Command {
     let mut command = tokio::process::Command::new(local);
     if !program.inherit_env {
         command.env_clear();
+    }
+    if let Some(directory) = &program.directory {
+        command.current_dir(directory);
     }
     command
         .args(["__exec", "--parent", &std::process::id().to_string(), "--"])

@@ -29,7 +29,7 @@ pub struct LoadOptions {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub stock: u64,
     /// How many people ask, each once
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), required_unless_present = "profile", default_value_if("profile", clap::builder::ArgPredicate::IsPresent, "1"))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), required = false, required_unless_present = "profile", default_value_if("profile", clap::builder::ArgPredicate::IsPresent, "1"))]
     pub users: u32,
     /// One of the benchmark's profiles instead, as long as it was meant; `seeds` is that of the seeds' table
     #[arg(long, value_name = "NAME", conflicts_with_all = ["rate", "clients", "tickets", "kafka"],

@@ -3,18 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use local::process::{Child, Program, Spawner};
 use local::settings::{Parameters, Settings};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use crate::crowds::{audit_of, json_of};
-use crate::home::Home;
-use crate::part::{KafkaAt, url_of};
+use crate::home::{Home, Real};
 use crate::sandbox::{Sandbox, unique};
 
 /// A path to cargo-lambda where it is not in PATH.
@@ -50,38 +50,33 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-fn cargo_lambda(arguments: &[&str]) -> Command {
-    let program = std::env::var(PROGRAM).unwrap_or_else(|_| "cargo-lambda".into());
-    let mut command = Command::new(program);
-    // What cargo tells this test would tell the build of the functions that its crates are stale.
-    let ours = |name: &str| name.starts_with("CARGO_") && !matches!(name, "CARGO_HOME" | "CARGO_TARGET_DIR");
-    for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
-        command.env_remove(name);
-    }
-    command.arg("lambda").args(arguments).current_dir(workspace()).stdin(Stdio::null());
-    command
+fn program() -> String {
+    std::env::var(PROGRAM).unwrap_or_else(|_| "cargo-lambda".into())
 }
 
-/// `cargo lambda watch`, told where broker and tables are. Ended with the value.
+/// `cargo lambda watch`, told where broker and tables are by the file that its configuration names. Ended with the value.
 struct Watch {
     port: u16,
     process: Child,
-    _variables: tempfile::NamedTempFile,
 }
 
 impl Watch {
-    fn start(kafka: &str, dynamodb: &str) -> Self {
-        let told = include_str!("../../functions.env");
-        let told = told.replace("127.0.0.1:9701", kafka).replace("http://127.0.0.1:9702", dynamodb);
-        let variables = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(variables.path(), told).unwrap();
+    async fn start() -> Self {
+        let found = Command::new(program()).args(["lambda", "--version"]).output().await;
+        assert!(found.is_ok(), "cargo-lambda is missing: pip install cargo-lambda, or name its program by {PROGRAM}");
         let port = local::ports::internal().unwrap();
-        let (number, file) = (port.to_string(), variables.path().to_str().unwrap());
-        let mut command = cargo_lambda(&["watch", "-A", "127.0.0.1", "-P", &number, "--env-file", file]);
-        let process = command.spawn().unwrap_or_else(|error| {
-            panic!("cargo-lambda does not start ({error}); pip install cargo-lambda, or name it by {PROGRAM}")
-        });
-        Self { port, process, _variables: variables }
+        let mut watch = Program::new("watch", program());
+        watch.args =
+            ["lambda", "watch", "--manifest-path", "Cargo.toml", "-A", "127.0.0.1", "-P"].map(Into::into).into();
+        watch.args.push(port.to_string().into());
+        // What cargo tells this test would tell the build of the functions that its crates are stale.
+        let is_ours = |name: &str| name.starts_with("CARGO_") && !matches!(name, "CARGO_HOME" | "CARGO_TARGET_DIR");
+        watch.inherit_env = false;
+        watch.env = std::env::vars().filter(|(name, _value)| !is_ours(name)).collect();
+        // Watched, and where the variables' file is looked for.
+        watch.directory = Some(workspace());
+        let process = Spawner::through(env!("CARGO_BIN_EXE_local")).unwrap().spawn(&watch).await.unwrap();
+        Self { port, process }
     }
 
     fn url(&self) -> String {
@@ -105,12 +100,12 @@ impl Watch {
     }
 
     /// Asks it to end, as Ctrl-C does, and waits until its functions have.
-    async fn end(mut self) {
+    async fn end(self) {
         let running: BTreeSet<i32> =
             ["issue-api", "issue-worker"].iter().flat_map(|function| self.environments(function)).collect();
         assert!(!running.is_empty(), "nothing ran here");
-        kill(Pid::from_raw(i32::try_from(self.process.id().unwrap()).unwrap()), Signal::SIGINT).unwrap();
-        tokio::time::timeout(Duration::from_secs(60), self.process.wait()).await.expect("it ends").unwrap();
+        kill(Pid::from_raw(self.process.pid()), Signal::SIGINT).unwrap();
+        tokio::time::timeout(Duration::from_secs(60), self.process.wait()).await.expect("it ends");
         crate::lives::until_gone(&running).await;
     }
 
@@ -118,7 +113,7 @@ impl Watch {
     async fn invoke(&self, function: &str, sample: &Path) -> Result<Value, String> {
         let port = self.port.to_string();
         let arguments = ["invoke", "-A", "127.0.0.1", "-P", &port, function, "--data-file", sample.to_str().unwrap()];
-        let output = cargo_lambda(&arguments).output().await.unwrap();
+        let output = Command::new(program()).arg("lambda").args(arguments).output().await.unwrap();
         if output.status.success() {
             return Ok(serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}")));
         }
@@ -150,9 +145,9 @@ fn samples() -> Vec<(PathBuf, &'static str)> {
 #[tokio::test]
 #[ignore = "wants cargo-lambda, Java and Maven: local/real/check"]
 async fn cargo_lambda_is_the_host_of_a_rush_takes_up_new_code_and_answers_every_sample() {
-    let home = std::sync::Arc::new(Home::passing().await);
-    let Home::Real(real) = &*home else { panic!("FIRSTCOME_PARTS=real") };
-    let watch = Watch::start(&KafkaAt::of(&real.kafka).bootstrap, url_of(&real.dynamodb));
+    // Where the file tells the functions that they are: cargo-lambda 1.9 tells them nothing else, whatever its options.
+    let home = Arc::new(Home::Real(Real::start_with(&["--port", "9701"], &["--port", "9702"]).await));
+    let watch = Watch::start().await;
     // Before it listens, `up` would refuse it.
     let end = Instant::now() + Duration::from_secs(60);
     while tokio::net::TcpStream::connect(("127.0.0.1", watch.port)).await.is_err() {

@@ -27,7 +27,12 @@ pub(crate) struct Real {
 impl Real {
     /// One broker, and empty tables.
     pub(crate) async fn start() -> Self {
-        let (kafka, dynamodb) = tokio::join!(Part::start("kafka", &[]), Part::start("dynamodb", &[]));
+        Self::start_with(&[], &[]).await
+    }
+
+    /// The same with further options of their scripts.
+    pub(crate) async fn start_with(kafka: &[&str], dynamodb: &[&str]) -> Self {
+        let (kafka, dynamodb) = tokio::join!(Part::start("kafka", kafka), Part::start("dynamodb", dynamodb));
         Self { kafka: Arc::new(kafka), dynamodb: Arc::new(dynamodb) }
     }
 }

@@ -13,7 +13,7 @@ use local::load::written::Written;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 use crate::home::{Home, Real};
-use crate::part::{KafkaAt, Part};
+use crate::part::KafkaAt;
 use crate::sandbox::Sandbox;
 
 const PEOPLE: usize = 900;
@@ -48,10 +48,10 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 #[tokio::test]
 #[ignore = "wants Java and Maven: local/real/check"]
 async fn a_broker_of_three_that_is_killed_in_a_rush_costs_no_ticket() {
-    let (kafka, dynamodb) = tokio::join!(Part::start("kafka", &["--brokers", "3"]), Part::start("dynamodb", &[]));
-    let (kafka, dynamodb) = (Arc::new(kafka), Arc::new(dynamodb));
+    let real = Real::start_with(&["--brokers", "3"], &[]).await;
+    let kafka = Arc::clone(&real.kafka);
     let bootstrap = KafkaAt::of(&kafka).bootstrap;
-    let home = Arc::new(Home::Real(Real { kafka: Arc::clone(&kafka), dynamodb }));
+    let home = Arc::new(Home::Real(real));
     let sandbox = Sandbox::start_in(&home, &[]).await;
     let topic = Admin::new(&Connection::plaintext(&bootstrap)).unwrap().describe("coupon-issue-request").await;
     let topic = topic.unwrap().expect("`up` has made it");

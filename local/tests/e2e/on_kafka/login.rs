@@ -14,7 +14,7 @@ use tokio::process::Command;
 use tokio::sync::OnceCell;
 
 use crate::home::{Home, Real};
-use crate::part::{KafkaAt, Part, url_of};
+use crate::part::{KafkaAt, url_of};
 use crate::sandbox::{Sandbox, local};
 
 const USER: &str = "firstcome";
@@ -61,8 +61,7 @@ impl Guarded {
         let directory = authority.directory(until_year);
         let user = format!("{USER}={PASSWORD}");
         let login = ["--login", directory.path().to_str().unwrap(), "--user", &user];
-        let (kafka, dynamodb) = tokio::join!(Part::start("kafka", &login), Part::start("dynamodb", &[]));
-        Self { home: Home::Real(Real { kafka: kafka.into(), dynamodb: dynamodb.into() }), directory }
+        Self { home: Home::Real(Real::start_with(&login, &[]).await), directory }
     }
 
     fn real(&self) -> &Real {
