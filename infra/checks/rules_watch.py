@@ -86,7 +86,7 @@ def alarms(deployed: Deployed) -> Iterator[Finding]:
             yield Finding("alarms", ("Resources",), f"nothing watches {metric}: {why} would go unseen")
     for package, (name, properties) in by_binary(deployed).items():
         told = properties.get("Environment", {}).get("Variables", {}).get("METRICS_NAMESPACE")
-        own = deployed.given("Prefix") + deployed.given("MetricsNamespace")
+        own = deployed.given("Prefix") + deployed.given("MetricsNamespace") if deployed.given("EmitMetrics") == "true" else ""
         if code.functions().get(package) and code.functions()[package].metrics and told != own:
             path = ("Resources", name, "Properties", "Environment", "Variables", "METRICS_NAMESPACE")
             yield Finding("alarms", path, f"{name} emits under {told}, and alarms look under {own}")

@@ -46,7 +46,7 @@ SCENES: dict[str, dict[str, str]] = {
     },
     "Apache Kafka, and on-demand pollers": SASL | {"Pollers": "0", "ClusterKind": "kafka"},
     # Nothing is deployed there, so the template's rules are not asked, but all else has to make sense.
-    SANDBOX: PLAINTEXT,
+    SANDBOX: PLAINTEXT | {"EmitMetrics": "false", "ClusterKind": "kafka", "Replication": "1", "MinInsyncReplicas": "1"},
     "no password inside a VPC": PLAINTEXT | {"SubnetA": VPC["SubnetA"], "SecurityGroup": VPC["SecurityGroup"]},
 }
 
@@ -81,6 +81,7 @@ REFUSED: list[tuple[str, dict[str, str]]] = [
     ("Prefix", SASL | {"Prefix": "Spring"}),
     ("Architecture", SASL | {"Architecture": "riscv"}),
     ("LogRetentionDays", SASL | {"LogRetentionDays": "31"}),
+    ("EmitMetrics", SASL | {"EmitMetrics": ""}),
     ("MetricsNamespace", SASL | {"MetricsNamespace": "first come"}),
     ("AlarmTopicArn", SASL | {"AlarmTopicArn": "me@example.com"}),
     ("SaslHasItsSecret", NEEDED),

@@ -1,6 +1,6 @@
 //! Makes topics and tells what they are, for deployment and for tools; no function that answers requests uses it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use rdkafka::{
     admin::{
@@ -11,7 +11,12 @@ use rdkafka::{
 };
 use record_log::LogError;
 
-use crate::{ConfigError, Connection, METADATA_TIMEOUT, context::Context, error::code_of};
+use crate::{
+    ConfigError, Connection, METADATA_TIMEOUT,
+    client::{Client, blocking},
+    context::Context,
+    error::code_of,
+};
 
 /// The bound around one change of a topic, the brokers' agreement included.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -63,9 +68,18 @@ pub enum AdminError {
 }
 
 /// Administration of one cluster.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Admin {
     client: Arc<AdminClient<Context>>,
+    /// Asks for metadata, first of all: nobody polls an `AdminClient` for errors, so that it never hears of a refused
+    /// login, and says that nobody answers.
+    asking: Arc<Client>,
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").finish_non_exhaustive()
+    }
 }
 
 impl Admin {
@@ -74,8 +88,10 @@ impl Admin {
     /// # Errors
     /// librdkafka refuses a property, or cannot read a certificate.
     pub fn new(connection: &Connection) -> Result<Self, ConfigError> {
-        let client = connection.client_config().create_with_context(Context::default());
-        Ok(Self { client: Arc::new(client.map_err(|source| ConfigError::from_creation(&source))?) })
+        let config = connection.client_config();
+        let client = config.create_with_context(Context::default());
+        let client = Arc::new(client.map_err(|source| ConfigError::from_creation(&source))?);
+        Ok(Self { client, asking: Arc::new(Client::new(&config)?) })
     }
 
     /// Makes a topic unless there is one of this name.
@@ -163,21 +179,9 @@ impl Admin {
 
     /// Partitions and replicas, from metadata.
     async fn layout(&self, topic: &str) -> Result<Option<(i32, i32)>, AdminError> {
-        let client = Arc::clone(&self.client);
         let name = topic.to_owned();
-        // The whole cluster's metadata: asking for one topic by name would make rdkafka panic on some names.
-        let asked = move || client.inner().fetch_metadata(None, METADATA_TIMEOUT);
-        let metadata = match tokio::task::spawn_blocking(asked).await {
-            Ok(metadata) => metadata.map_err(|error| self.failed(&error))?,
-            Err(error) => return Err(LogError::Unavailable(format!("the client's thread ended early: {error}")).into()),
-        };
-        let Some(found) = metadata.topics().iter().find(|found| found.name() == name) else { return Ok(None) };
-        if let Some(error) = found.error() {
-            return Err(self.refused(error.into(), topic));
-        }
-        let replication = found.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0);
-        let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
-        Ok(Some((count(found.partitions().len()), count(replication))))
+        let asked = blocking(Arc::clone(&self.asking), move |client| client.layout(&name, METADATA_TIMEOUT));
+        Ok(self.asking.unless_refused(asked).await?)
     }
 
     fn failed(&self, error: &KafkaError) -> AdminError {
@@ -206,7 +210,7 @@ impl Admin {
         if is_final {
             AdminError::Refused(format!("{what}: {code}"))
         } else {
-            AdminError::Log(self.client.inner().context().explain(code, what))
+            AdminError::Log(self.asking.explain_code(code, what))
         }
     }
 }

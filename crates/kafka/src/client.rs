@@ -89,6 +89,22 @@ impl Client {
         }
     }
 
+    /// How many partitions a topic has, and on how many brokers the least replicated one is; `None` where there is no such
+    /// topic. Blocks for up to `timeout`.
+    pub(crate) fn layout(&self, topic: &str, timeout: Duration) -> Result<Option<(i32, i32)>, LogError> {
+        // The whole cluster's metadata: asking for one topic by name would make rdkafka panic on some names.
+        let metadata =
+            self.producer.client().fetch_metadata(None, timeout).map_err(|error| self.explain(&error, topic))?;
+        self.producer.context().succeeded();
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
+        if let Some(error) = found.error() {
+            return Err(self.explain(&KafkaError::MetadataFetch(error.into()), topic));
+        }
+        let replication = found.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0);
+        let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+        Ok(Some((count(found.partitions().len()), count(replication))))
+    }
+
     /// Waits until the queue is empty. Blocks for up to `timeout`.
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), LogError> {
         self.producer.flush(timeout).map_err(|error| {
@@ -107,6 +123,11 @@ impl Client {
             Some((_code, text)) => LogError::Fatal(format!("{what}: {text}")),
             None => context.explain(code_of(error), what),
         }
+    }
+
+    /// The error that a code of another client of the same cluster is to the caller.
+    pub(crate) fn explain_code(&self, code: Code, what: &str) -> LogError {
+        self.producer.context().explain(code, what)
     }
 
     /// Whether nothing can be produced with it any more.

@@ -7,7 +7,7 @@ mod support;
 
 use std::time::Duration;
 
-use kafka::{Log as _, LogError};
+use kafka::{Admin, AdminError, Log as _, LogError};
 use support::{Cluster, TOPIC, connection, producer, record, sasl, tls::Authority};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -37,6 +37,17 @@ async fn a_wrong_password_is_an_authentication_failure_and_a_new_one_is_taken_up
 
     producer.reconnect(&connection(&address, "SASL_PLAINTEXT", "right", None)).unwrap();
     producer.check(TOPIC, TIMEOUT).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_administrator_is_told_of_a_wrong_password_too() {
+    let cluster = Cluster::new();
+    let address = sasl::front(cluster.mock.bootstrap_servers(), "right").await;
+    let described = Admin::new(&connection(&address, "SASL_PLAINTEXT", "wrong", None)).unwrap().describe(TOPIC).await;
+    assert!(
+        matches!(&described, Err(AdminError::Log(LogError::Authentication(text))) if text.contains("no such user")),
+        "{described:?}"
+    );
 }
 
 #[tokio::test]
