@@ -3,6 +3,7 @@
 //!
 //! What the systems are is the crate `baseline`; Redis is `redis.rs`, broker and DynamoDB are `up`'s.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ use crate::keys::{AUDIENCE, ISSUER, Keys};
 use crate::parts::{self, Parts};
 use crate::process::Spawner;
 use crate::redis::{self, Durability};
-use crate::settings::{Settings, Topic};
+use crate::settings::{Deployment, KeyAttribute, Machine, Place, Topic};
 use crate::{broker, dynamodb, elsewhere, ports};
 
 /// One attempt of a call of the seeds' systems to DynamoDB.
@@ -142,9 +143,9 @@ impl Baseline {
         let redis = starting.redis().await?;
         let (kafka, connection) = kafka.unzip();
         if let (System::Ours, Some(connection)) = (options.system, &connection) {
-            let settings = Settings::default();
-            let (topic, table) = (&settings.topics.request.name, &settings.tables.coupons);
-            dynamodb::belongs_to(&client, table, topic, &broker::ends(connection, topic).await?).await?;
+            let names = Deployment::of_checkout()?.settings(&Machine::default())?.names()?;
+            let ends = broker::ends(connection, &names.requests).await?;
+            dynamodb::belongs_to(&client, &names.coupons, &names.requests, &ends).await?;
         }
         let outbox = OutboxPeriods {
             pending: Duration::from_secs(options.outbox_every),
@@ -209,7 +210,9 @@ impl Starting<'_> {
         };
         let patient = dynamodb::patient_client(&url).await;
         for table in self.options.system.tables() {
-            let ensured = dynamodb::ensure_table(&patient, table.name, table.keys).await;
+            let key = |name: &&str| KeyAttribute { name: (*name).to_owned(), kind: "S".into() };
+            let key: Vec<_> = table.keys.iter().map(key).collect();
+            let ensured = dynamodb::ensure_table(&patient, table.name, &key).await;
             ensured.with_context(|| format!("no DynamoDB to use at {url}"))?;
         }
         let client = match self.options.system {
@@ -234,8 +237,7 @@ impl Starting<'_> {
             }
         };
         let connection = broker::connection(&address, self.options.kafka_config.as_deref())?;
-        let topics = topics(self.options.system);
-        let ensured = broker::ensure(&connection, &topics.iter().collect::<Vec<_>>()).await;
+        let ensured = broker::ensure(&connection, &topics(self.options.system)?).await;
         ensured.with_context(|| format!("no Kafka to use at {address}"))?;
         Ok(Some((address, connection)))
     }
@@ -268,15 +270,21 @@ fn with_time_limit(client: &Client) -> Client {
 }
 
 /// Ours as they are deployed; the hybrid's with what Kafka has by itself.
-fn topics(system: System) -> Vec<Topic> {
-    match system {
-        System::Ours => Settings::default().topics.all().into_iter().cloned().collect(),
+fn topics(system: System) -> anyhow::Result<Vec<Topic>> {
+    Ok(match system {
+        System::Ours => Deployment::of_checkout()?.settings(&Machine::default())?.topics,
         System::Redis | System::Hybrid => system
             .topics()
             .iter()
-            .map(|topic| Topic { name: topic.name.to_owned(), partitions: topic.partitions, configuration: Vec::new() })
+            .map(|topic| Topic {
+                place: Place::default(),
+                name: topic.name.to_owned(),
+                partitions: topic.partitions,
+                replication: None,
+                configuration: BTreeMap::new(),
+            })
             .collect(),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -285,12 +293,12 @@ mod tests {
 
     #[test]
     fn ours_has_the_topics_and_tables_that_are_deployed() {
-        let settings = Settings::default();
-        let deployed: Vec<_> =
-            settings.topics.all().into_iter().map(|topic| (topic.name.as_str(), topic.partitions)).collect();
+        let settings = Deployment::of_checkout().unwrap().settings(&Machine::default()).unwrap();
+        let deployed: Vec<_> = settings.topics.iter().map(|topic| (topic.name.as_str(), topic.partitions)).collect();
         let ours: Vec<_> = System::Ours.topics().iter().map(|topic| (topic.name, topic.partitions)).collect();
         assert_eq!(ours, deployed);
         let tables: Vec<_> = System::Ours.tables().iter().map(|table| table.name).collect();
-        assert_eq!(tables, [settings.tables.coupons.as_str(), settings.tables.user_coupons.as_str()]);
+        let deployed: Vec<_> = settings.tables.iter().map(|table| table.name.as_str()).collect();
+        assert_eq!(tables, deployed);
     }
 }

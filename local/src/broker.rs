@@ -20,6 +20,8 @@ const TOPIC_POLL: Duration = Duration::from_millis(50);
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// Copies of a record: as many as the cluster thinks right, for a sandbox's may have one broker or three.
 const CLUSTERS_OWN: i32 = -1;
+/// And when a copy counts, which Apache Kafka and Redpanda say each by a setting that the other does not know.
+const OF_COPIES: [&str; 2] = ["min.insync.replicas", "write.caching"];
 
 /// Where the embedded broker is to be.
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +49,8 @@ pub async fn start(spawner: Spawner, binary: &Path, place: Place<'_>) -> anyhow:
 ///
 /// # Errors
 /// It does not, or refuses the login or the certificate.
-pub async fn answers(connection: &Connection, topic: &Topic) -> anyhow::Result<()> {
-    let tried = Producer::new(connection, ProducerSettings::default())?.check(&topic.name, ANSWER_MAX).await;
+pub async fn answers(connection: &Connection, topic: &str) -> anyhow::Result<()> {
+    let tried = Producer::new(connection, ProducerSettings::default())?.check(topic, ANSWER_MAX).await;
     match tried {
         Ok(()) | Err(LogError::UnknownTopic(_)) => Ok(()),
         Err(LogError::Authentication(why)) => {
@@ -63,7 +65,7 @@ pub async fn answers(connection: &Connection, topic: &Topic) -> anyhow::Result<(
 ///
 /// # Errors
 /// The cluster does not answer, or refuses.
-pub async fn ensure(connection: &Connection, topics: &[&Topic]) -> anyhow::Result<()> {
+pub async fn ensure(connection: &Connection, topics: &[Topic]) -> anyhow::Result<()> {
     let (admin, reader) = (Admin::new(connection)?, Reader::new(connection)?);
     for topic in topics {
         // Asked first: the embedded broker logs an error for making a topic that is there.
@@ -83,7 +85,12 @@ fn spec(topic: &Topic) -> NewTopicSpec {
         name: topic.name.clone(),
         partitions: topic.partitions,
         replication: CLUSTERS_OWN,
-        config: topic.configuration.iter().cloned().collect(),
+        config: topic
+            .configuration
+            .clone()
+            .into_iter()
+            .filter(|(name, _)| !OF_COPIES.contains(&name.as_str()))
+            .collect(),
     }
 }
 

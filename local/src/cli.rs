@@ -15,6 +15,7 @@ use crate::baseline::{self, BaselineOptions};
 use crate::demo::{self, DemoOptions};
 use crate::esm::{self, EsmOptions};
 use crate::load::{self, LoadOptions, MeasureOptions};
+use crate::settings::TemplateOptions;
 use crate::token::{self, TokenOptions};
 use crate::{elsewhere, process, up};
 
@@ -131,6 +132,9 @@ pub struct UpOptions {
     /// Which parts are whose.
     #[command(flatten)]
     pub parts: PartOptions,
+    /// What is deployed on them.
+    #[command(flatten)]
+    pub deployed: TemplateOptions,
     /// Serve an address that provokes faults: POST {"target", "kind", "seconds", "rate", "ms"}
     #[arg(long)]
     pub faults: bool,

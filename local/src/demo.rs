@@ -17,7 +17,7 @@ use crate::load::rush::{Pace, Rush};
 use crate::load::written::Written;
 use crate::load::{decisions, fresh_id, own_sandbox, shown, unless_interrupted};
 use crate::sandbox::Sandbox;
-use crate::settings::Settings;
+use crate::settings::{Deployment, TemplateOptions};
 
 /// How many of the first winners are shown, and how many of the last.
 const FIRST_SHOWN: usize = 5;
@@ -34,6 +34,9 @@ pub struct DemoOptions {
     /// How many people want one, all in the same moment
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     pub users: u32,
+    /// What is deployed.
+    #[command(flatten)]
+    pub deployed: TemplateOptions,
     /// Print what happened as JSON
     #[arg(long)]
     pub json: bool,
@@ -70,8 +73,9 @@ pub async fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
 
 async fn tell(options: &DemoOptions) -> anyhow::Result<Told> {
     eprintln!("Building and starting the sandbox (the first time takes minutes) …");
-    let (up, settings) = (own_sandbox()?, Settings::default());
-    let (sandbox, people) = tokio::try_join!(Sandbox::start(&up, &settings), people(usize::try_from(options.users)?))?;
+    let (up, deployment) = (own_sandbox()?, Deployment::read(&options.deployed)?);
+    let people = people(usize::try_from(options.users)?);
+    let (sandbox, people) = tokio::try_join!(Sandbox::start(&up, &deployment), people)?;
     let tickets = tempfile::NamedTempFile::new()?;
     let rush = Rush::new(Api::new(&sandbox.addresses().api)?, fresh_id("demo"), people, Written::to(tickets.path())?)?;
     rush.api().create(rush.coupon_id(), "Demo", options.stock, &admin()?).await?;
@@ -84,6 +88,7 @@ async fn tell(options: &DemoOptions) -> anyhow::Result<Told> {
         kafka_config: None,
         dynamodb: sandbox.addresses().dynamodb.clone(),
         tickets: Some(tickets.path().to_owned()),
+        deployed: options.deployed.clone(),
         patience: PATIENCE_SECONDS,
         json: false,
     };

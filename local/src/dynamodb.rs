@@ -21,7 +21,7 @@ use coupon_dynamodb::DynamoStore;
 use crate::cli::Refused;
 use crate::embedded::Embedded;
 use crate::process::{Program, Spawner};
-use crate::settings::TableNames;
+use crate::settings::{KeyAttribute, Table};
 
 /// How long a table may take to become active.
 const TABLE_MAX: Duration = Duration::from_secs(20);
@@ -87,25 +87,27 @@ async fn config(url: &str) -> SdkConfig {
         .await
 }
 
-/// Makes the tables that do not exist, and waits until both are active.
+/// Makes the tables that do not exist, and waits until all are active.
 ///
 /// # Errors
-/// DynamoDB does not answer, or refuses.
-pub async fn ensure(client: &Client, tables: &TableNames) -> anyhow::Result<()> {
-    ensure_table(client, &tables.coupons, &["couponId"]).await?;
-    ensure_table(client, &tables.user_coupons, &["userId", "couponId"]).await
+/// DynamoDB does not answer, or refuses; a table is there with another key.
+pub async fn ensure(client: &Client, tables: &[Table]) -> anyhow::Result<()> {
+    for Table { name, key, .. } in tables {
+        ensure_table(client, name, key).await?;
+    }
+    Ok(())
 }
 
-/// Makes one table unless it exists, and waits until it is active. `keys` are the partition key and, if any, the sort key;
-/// both are strings.
+/// Makes one table unless it exists, and waits until it is active. `key` is the partition key and, if any, the
+/// sort key.
 ///
 /// # Errors
 /// DynamoDB does not answer, or refuses.
-pub(crate) async fn ensure_table(client: &Client, table: &str, keys: &[&str]) -> anyhow::Result<()> {
-    match client.describe_table().table_name(table).send().await {
+pub(crate) async fn ensure_table(client: &Client, name: &str, key: &[KeyAttribute]) -> anyhow::Result<()> {
+    match client.describe_table().table_name(name).send().await {
         Ok(_there) => {}
         Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
-            make_table(client, table, keys).await?;
+            make_table(client, name, key).await?;
         }
         Err(error) => {
             let why = DisplayErrorContext(error);
@@ -114,20 +116,20 @@ pub(crate) async fn ensure_table(client: &Client, table: &str, keys: &[&str]) ->
     }
     let active = async {
         loop {
-            let described = client.describe_table().table_name(table).send().await?;
+            let described = client.describe_table().table_name(name).send().await?;
             if let Some(found) = described.table().filter(|table| table.table_status() == Some(&TableStatus::Active)) {
-                return has_key(found, table, keys);
+                return has_key(found, name, key);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
     tokio::time::timeout(TABLE_MAX, active)
         .await
-        .map_err(|_elapsed| anyhow::anyhow!("table {table} is not active after {} s", TABLE_MAX.as_secs()))?
+        .map_err(|_elapsed| anyhow::anyhow!("table {name} is not active after {} s", TABLE_MAX.as_secs()))?
 }
 
 /// A table of this name may be somebody else's: nothing could be written to it, and nobody would be told why.
-fn has_key(found: &TableDescription, table: &str, keys: &[&str]) -> anyhow::Result<()> {
+fn has_key(found: &TableDescription, name: &str, key: &[KeyAttribute]) -> anyhow::Result<()> {
     let shown = |name: &str, role: &KeyType, kind: &ScalarAttributeType| format!("{name} ({role}, {kind})");
     let kind_of = |name: &str| {
         let definition = found.attribute_definitions().iter().find(|definition| definition.attribute_name() == name);
@@ -136,29 +138,32 @@ fn has_key(found: &TableDescription, table: &str, keys: &[&str]) -> anyhow::Resu
     let element = |key: &KeySchemaElement| shown(key.attribute_name(), key.key_type(), kind_of(key.attribute_name()));
     let has: Vec<String> = found.key_schema().iter().map(element).collect();
     let roles = [KeyType::Hash, KeyType::Range];
-    let wants: Vec<String> =
-        keys.iter().zip(&roles).map(|(key, role)| shown(key, role, &ScalarAttributeType::S)).collect();
+    let wants: Vec<String> = key.iter().zip(&roles).map(|(key, role)| shown(&key.name, role, &kind(key))).collect();
     if has == wants {
         return Ok(());
     }
     bail!(
-        "table {table} has the key {}, and {} is expected; remove that table, or name another --dynamodb",
+        "table {name} has the key {}, and {} is expected; remove that table, or name another --dynamodb",
         has.join(" and "),
         wants.join(" and ")
     )
 }
 
-async fn make_table(client: &Client, table: &str, keys: &[&str]) -> anyhow::Result<()> {
-    let mut create = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
-    for (key, key_type) in keys.iter().zip([KeyType::Hash, KeyType::Range]) {
-        let definition = AttributeDefinition::builder().attribute_name(*key).attribute_type(ScalarAttributeType::S);
-        let element = KeySchemaElement::builder().attribute_name(*key).key_type(key_type);
+fn kind(key: &KeyAttribute) -> ScalarAttributeType {
+    ScalarAttributeType::from(key.kind.as_str())
+}
+
+async fn make_table(client: &Client, name: &str, key: &[KeyAttribute]) -> anyhow::Result<()> {
+    let mut create = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+    for (key, key_type) in key.iter().zip([KeyType::Hash, KeyType::Range]) {
+        let definition = AttributeDefinition::builder().attribute_name(&key.name).attribute_type(kind(key));
+        let element = KeySchemaElement::builder().attribute_name(&key.name).key_type(key_type);
         create = create.attribute_definitions(definition.build()?).key_schema(element.build()?);
     }
     if let Err(error) = create.send().await
         && !error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception())
     {
-        return Err(anyhow::Error::new(error).context(format!("table {table} cannot be made")));
+        return Err(anyhow::Error::new(error).context(format!("table {name} cannot be made")));
     }
     Ok(())
 }

@@ -19,6 +19,8 @@ use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde::Serialize;
 
+use crate::settings::checkout;
+
 /// Who issues the tokens of a sandbox.
 pub const ISSUER: &str = "https://firstcome.local";
 /// For whom they are.
@@ -78,8 +80,7 @@ impl Keys {
     /// Its file can be neither read nor made, or holds something else.
     pub fn of_checkout() -> anyhow::Result<Self> {
         // Where the sources are, not where cargo puts its output: CARGO_TARGET_DIR may differ from shell to shell.
-        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the checkout's directory")?;
-        Self::load_or_make(&checkout.join("target").join("firstcome"))
+        Self::load_or_make(&checkout()?.join("target").join("firstcome"))
     }
 
     /// The key pair in a directory. Processes that make it at the same moment end up with the same one.

@@ -12,6 +12,8 @@ use cargo_metadata::Message;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
+use crate::settings::checkout;
+
 /// The embedded broker's binary.
 pub const BROKER: &str = "embedded-broker";
 /// The embedded DynamoDB's binary.
@@ -38,7 +40,7 @@ impl Parts {
         if binaries.is_empty() {
             return Ok(self);
         }
-        let workspace = workspace()?;
+        let workspace = checkout()?;
         check_machine(&workspace).await?;
         let mut child =
             cargo(&workspace, binaries, &arguments).spawn().context("cargo does not start; is it in PATH?")?;
@@ -69,15 +71,6 @@ impl Parts {
     pub fn path(&self, binary: &str) -> anyhow::Result<&Path> {
         let path = self.paths.get(binary).map(PathBuf::as_path);
         path.with_context(|| format!("cargo built no executable of the name `{binary}`"))
-    }
-}
-
-/// The directory of the workspace that this binary was built from.
-fn workspace() -> anyhow::Result<PathBuf> {
-    let local = Path::new(env!("CARGO_MANIFEST_DIR"));
-    match local.parent() {
-        Some(root) if root.join("Cargo.toml").is_file() => Ok(root.to_owned()),
-        _ => bail!("{} is no checkout any more; run `cargo local` inside the present one", local.display()),
     }
 }
 

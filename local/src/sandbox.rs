@@ -2,7 +2,7 @@
 //! value. Used by `up`, `demo`, `load` and the tests.
 //!
 //! Two sandboxes share nothing: each has its own ports, broker, tables and data unless it is pointed at somebody's.
-//! What is deployed is `settings.rs`; the start of the parts is `starting.rs`.
+//! What is deployed is the template's, see `settings.rs`; the start of the parts is `starting.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::embedded::{Embedded, Order};
 use crate::faults::{FaultServer, Targets};
 use crate::gateway::Gateway;
 use crate::secrets::SecretsManager;
-use crate::settings::Settings;
+use crate::settings::{Deployment, Settings};
 use crate::starting::Starting;
 
 /// How long the invocations that run may hold an end up.
@@ -44,6 +44,7 @@ pub struct Addresses {
 #[derive(Debug)]
 pub struct Sandbox {
     addresses: Addresses,
+    settings: Settings,
     gateway: Gateway,
     mapping: kafka_esm::Running,
     faults: Option<FaultServer>,
@@ -56,13 +57,14 @@ impl Sandbox {
     /// Builds what is missing, starts everything, and returns when all of it is ready.
     ///
     /// # Errors
-    /// A build or a start that fails, a taken port; [`crate::cli::Refused`] when tables and log do not belong together.
-    pub async fn start(options: &UpOptions, settings: &Settings) -> anyhow::Result<Self> {
-        let starting = Starting::prepare(options, settings).await?;
+    /// A template that cannot be run, a build or a start that fails, a taken port; [`crate::cli::Refused`] when tables and
+    /// log do not belong together.
+    pub async fn start(options: &UpOptions, deployment: &Deployment) -> anyhow::Result<Self> {
+        let starting = Starting::prepare(options, deployment).await?;
         let (log, tables) = tokio::try_join!(starting.log(), starting.tables())?;
-        starting.check(&log, &tables).await?;
-        let secrets = starting.secrets(&log).await?;
-        let functions = starting.functions(&log, &tables, &secrets).await?;
+        starting.check(&tables).await?;
+        let secrets = starting.secrets().await?;
+        let functions = starting.functions(&tables, &secrets).await?;
         let gateway = starting.gateway(&functions).await?;
         let (mapping, ()) =
             tokio::try_join!(starting.mapping(&log, &functions), starting.answers(&gateway, &functions))?;
@@ -72,7 +74,7 @@ impl Sandbox {
             delay: log.delay,
             dynamodb: tables.part,
             calls: tables.calls,
-            functions: functions.names(settings),
+            functions: functions.names(&starting.settings),
             host: Arc::new(RwLock::new(functions.host)),
         };
         let faults = if options.faults { Some(starting.faults(targets.clone()).await?) } else { None };
@@ -83,13 +85,20 @@ impl Sandbox {
             functions: functions_address,
             faults: faults.as_ref().map(FaultServer::url),
         };
-        Ok(Self { addresses, gateway, mapping, faults, targets, _secrets: secrets, _data: starting.data })
+        let Starting { settings, data, .. } = starting;
+        Ok(Self { addresses, settings, gateway, mapping, faults, targets, _secrets: secrets, _data: data })
     }
 
     /// Where its parts are.
     #[must_use]
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// What is deployed.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Waits for ever, unless the mapping ends by itself: without it, nothing would be decided any more.

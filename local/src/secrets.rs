@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
-use crate::settings::Parameters;
+use crate::settings::Machine;
 
 const SASL_ARN: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:sandbox/kafka-sasl-AbCdEf";
 const CA_ARN: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:sandbox/kafka-ca-AbCdEf";
@@ -28,8 +28,8 @@ const GET: &str = "secretsmanager.GetSecretValue";
 /// What the properties of a Kafka client are to the functions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
-    /// For the placeholders in their variables.
-    pub parameters: Parameters,
+    /// For the template's parameters.
+    pub machine: Machine,
     /// The secrets' texts by ARN.
     secrets: BTreeMap<String, String>,
 }
@@ -42,24 +42,24 @@ impl Login {
     pub fn new(bootstrap_servers: &str, connection: &Connection) -> anyhow::Result<Self> {
         let get = |name: &str| connection.get(name).map(str::to_owned);
         let protocol = get("security.protocol").unwrap_or_else(|| "PLAINTEXT".into()).to_uppercase();
-        let mut parameters = Parameters { bootstrap_servers: bootstrap_servers.into(), ..Parameters::default() };
+        let mut machine = Machine { bootstrap_servers: bootstrap_servers.into(), ..Machine::default() };
         let mut secrets = BTreeMap::new();
         if protocol.starts_with("SASL_") {
             let (username, password) = get("sasl.username").zip(get("sasl.password")).with_context(|| {
                 format!("security.protocol {protocol} needs sasl.username and sasl.password in --kafka-config")
             })?;
             let mechanism = get("sasl.mechanism").or_else(|| get("sasl.mechanisms"));
-            parameters.sasl_mechanism = mechanism.unwrap_or_else(|| "SCRAM-SHA-512".into());
-            parameters.sasl_secret_arn = SASL_ARN.into();
+            machine.sasl_mechanism = mechanism.unwrap_or_else(|| "SCRAM-SHA-512".into());
+            machine.sasl_secret_arn = SASL_ARN.into();
             let text = json!({ "username": username, "password": password }).to_string();
             secrets.insert(SASL_ARN.to_owned(), text);
         }
         if let Some(certificate) = certificate(connection)? {
-            parameters.ca_secret_arn = CA_ARN.into();
+            machine.ca_secret_arn = CA_ARN.into();
             secrets.insert(CA_ARN.to_owned(), json!({ "certificate": certificate }).to_string());
         }
-        parameters.security_protocol = protocol;
-        Ok(Self { parameters, secrets })
+        machine.security_protocol = protocol;
+        Ok(Self { machine, secrets })
     }
 
     /// Whether the functions have anything to ask for.
@@ -152,17 +152,17 @@ mod tests {
     #[test]
     fn a_broker_without_a_login_needs_no_secret() {
         let login = login("").expect("a login");
-        assert_eq!(login.parameters.security_protocol, "PLAINTEXT");
-        assert_eq!(login.parameters.sasl_secret_arn, "");
+        assert_eq!(login.machine.security_protocol, "PLAINTEXT");
+        assert_eq!(login.machine.sasl_secret_arn, "");
         assert!(login.secrets.is_empty());
     }
 
     #[test]
     fn a_password_becomes_a_secret_and_no_variable() {
         let login = login(SASL).expect("a login");
-        assert_eq!(login.parameters.security_protocol, "SASL_PLAINTEXT");
-        assert_eq!(login.parameters.sasl_mechanism, "SCRAM-SHA-512");
-        assert!(!format!("{:?}", login.parameters).contains("s3cret"));
+        assert_eq!(login.machine.security_protocol, "SASL_PLAINTEXT");
+        assert_eq!(login.machine.sasl_mechanism, "SCRAM-SHA-512");
+        assert!(!format!("{:?}", login.machine).contains("s3cret"));
         assert_eq!(login.secrets[SASL_ARN], r#"{"password":"s3cret","username":"ann"}"#);
     }
 

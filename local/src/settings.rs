@@ -1,253 +1,256 @@
-//! What a deployment declares, as data: functions, routes, tables, topics and the mapping. One struct, so that it can be
-//! read from `infra/template.yaml` instead of being said twice; until then the values of DESIGN's sections 4, 5, 6
-//! and 10 stand here.
+//! What is deployed, as `infra/template.yaml` declares it, for this machine. The template is the only place where any of
+//! it is said; here stands what of it a sandbox runs, and what the machine itself gives as parameters.
 //!
-//! Nothing of one machine: no port, no path, no endpoint. `sandbox.rs` turns it into running parts.
+//! How a template is read is the crate `template`; `sandbox.rs` turns this into running parts.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use kafka_esm::{KafkaEventSourceConfig, Mapping, ProvisionedPollerConfig};
+use anyhow::Context as _;
+use clap::Args;
+use kafka_esm::{Emulator, EsmError};
+pub use template::{Api, Function, KeyAttribute, Place, Table, Topic};
+use template::{Given, Mapping, Stack, Template, Whereabouts};
+
+use crate::audit::Names;
+use crate::keys::{AUDIENCE, ISSUER};
+use crate::lambda::{ACCOUNT_ID, REGION};
+
+/// What a deployment of this machine is called.
+const STACK: &str = "sandbox";
+/// Where the template is in a checkout.
+const TEMPLATE: &str = "infra/template.yaml";
+
+/// What a function writes for CloudWatch's eyes, a line for each call: nobody reads it here. Empty is absent to it.
+const FOR_CLOUDWATCH: &str = "METRICS_NAMESPACE";
+
+/// Which template, and what is chosen in it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TemplateOptions {
+    /// What is deployed, as an AWS SAM template: routes, functions, variables, tables, topics, mapping
+    /// [default: infra/template.yaml of this checkout]
+    #[arg(long, value_name = "FILE")]
+    pub template: Option<PathBuf>,
+    /// A parameter of the template, such as BatchSize=10; once for each
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    pub parameters: Vec<(String, String)>,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".into()),
+    }
+}
+
+/// A template and what was chosen in it: everything but what only the machine knows.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    template: Template,
+    chosen: BTreeMap<String, String>,
+    /// Binaries other than those that the template names, by function.
+    instead: BTreeMap<String, String>,
+}
+
+/// What only the machine knows. Its `Default` is a machine before its ports are chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// `host:port,…`
+    pub bootstrap_servers: String,
+    /// As Kafka's clients call it.
+    pub security_protocol: String,
+    /// Empty without SASL.
+    pub sasl_mechanism: String,
+    /// Empty without SASL.
+    pub sasl_secret_arn: String,
+    /// Empty without a private CA.
+    pub ca_secret_arn: String,
+}
 
 /// Everything that is deployed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// The HTTP function.
-    pub api: Function,
+    /// The functions that a route or the mapping leads to; one that only CloudFormation calls does nothing here.
+    pub functions: Vec<Function>,
+    /// What the gateway answers to.
+    pub api: Api,
+    /// The tables.
+    pub tables: Vec<Table>,
+    /// The topics.
+    pub topics: Vec<Topic>,
+    /// How records reach the worker.
+    pub mapping: kafka_esm::Mapping,
     /// The function that the mapping invokes.
     pub worker: Function,
-    /// What the gateway routes.
-    pub routes: Vec<Route>,
-    /// The tables' names.
-    pub tables: TableNames,
-    /// The topics.
-    pub topics: Topics,
-    /// How records reach the worker.
-    pub mapping: Mapping,
+    /// What of the machine would keep this from being deployed in AWS.
+    pub objections: Vec<String>,
+    declared: Mapping,
+    file: String,
 }
 
-/// A Lambda function.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Function {
-    /// Its name, which is also its binary's.
-    pub name: String,
-    /// Its variables. `${BootstrapServers}` and its kin stand for what only the start knows, see [`Parameters`].
-    pub environment: Vec<(String, String)>,
-    /// After this, the host ends the environment.
-    pub timeout: Duration,
-    /// What the host claims to give it, in MB.
-    pub memory_mb: u32,
-}
-
-/// One route of the HTTP API; all of them lead to the API function.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
-    /// `GET /coupons/{couponId}`, or `$default`.
-    pub key: String,
-    /// Whether the gateway lets nobody in without a valid token.
-    pub authorized: bool,
-}
-
-/// The names of the two tables; their keys are the store's business and fixed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableNames {
-    /// The heads, by `couponId`.
-    pub coupons: String,
-    /// The issued coupons, by `userId` and `couponId`.
-    pub user_coupons: String,
-}
-
-/// The three topics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topics {
-    /// What users ask for.
-    pub request: Topic,
-    /// What was decided.
-    pub result: Topic,
-    /// What is no request.
-    pub dead_letter: Topic,
-}
-
-impl Topics {
-    /// All of them.
-    #[must_use]
-    pub fn all(&self) -> [&Topic; 3] {
-        [&self.request, &self.result, &self.dead_letter]
-    }
-}
-
-/// A topic as it has to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topic {
-    /// Its name.
-    pub name: String,
-    /// How many partitions it is made with.
-    pub partitions: i32,
-    /// Its configuration, by Kafka's names.
-    pub configuration: Vec<(String, String)>,
-}
-
-/// What only the start of a deployment knows, for the placeholders in the functions' variables.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Parameters {
-    /// `${BootstrapServers}`: `host:port,…`.
-    pub bootstrap_servers: String,
-    /// `${SecurityProtocol}`.
-    pub security_protocol: String,
-    /// `${SaslMechanism}`; empty without SASL.
-    pub sasl_mechanism: String,
-    /// `${SaslSecretArn}`; empty without SASL.
-    pub sasl_secret_arn: String,
-    /// `${CaSecretArn}`; empty without a private CA.
-    pub ca_secret_arn: String,
-}
-
-impl Default for Settings {
+impl Default for Machine {
     fn default() -> Self {
-        let tables = TableNames { coupons: "coupons".into(), user_coupons: "user-coupons".into() };
-        let topics = topics();
-        let (api, worker) = (api(&tables, &topics), worker(&tables, &topics));
-        let mapping = mapping(&worker, &topics);
-        Self { api, worker, routes: routes(), tables, topics, mapping }
+        Self {
+            bootstrap_servers: "127.0.0.1:9092".into(),
+            security_protocol: "PLAINTEXT".into(),
+            sasl_mechanism: String::new(),
+            sasl_secret_arn: String::new(),
+            ca_secret_arn: String::new(),
+        }
     }
 }
 
-impl Function {
-    /// Its variables with the placeholders filled. One that comes out empty stays in: the functions read an empty
-    /// variable as an absent one, as a template cannot leave one out.
+impl Machine {
+    /// Its values for the template's parameters.
+    fn parameters(&self) -> BTreeMap<String, String> {
+        let pairs = [
+            ("JwtIssuer", ISSUER),
+            ("JwtAudience", AUDIENCE),
+            ("BootstrapServers", &self.bootstrap_servers),
+            ("SecurityProtocol", &self.security_protocol),
+            ("SaslMechanism", &self.sasl_mechanism),
+            ("SaslSecretArn", &self.sasl_secret_arn),
+            ("CaSecretArn", &self.ca_secret_arn),
+            // Loopback is as closed as a VPC, which is what brokers without TLS need around them.
+            ("SubnetA", "subnet-00000000"),
+            ("SecurityGroup", "sg-00000000"),
+        ];
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    }
+}
+
+impl Deployment {
+    /// Reads the template and takes the choices; what they come to is told by [`Deployment::settings`].
+    ///
+    /// # Errors
+    /// There is no such file, or it is no template; a parameter was chosen twice.
+    pub fn read(options: &TemplateOptions) -> anyhow::Result<Self> {
+        let path = options.template.clone().map_or_else(|| checkout().map(|root| root.join(TEMPLATE)), Ok)?;
+        let template = Template::open(&path)?;
+        let mut chosen = BTreeMap::new();
+        for (name, value) in &options.parameters {
+            if let Some(before) = chosen.insert(name.clone(), value.clone()) {
+                anyhow::bail!("--parameter {name} is given twice, as {before} and as {value}");
+            }
+        }
+        Ok(Self { template, chosen, instead: BTreeMap::new() })
+    }
+
+    /// The checkout's own, with nothing chosen.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn of_checkout() -> anyhow::Result<Self> {
+        Self::read(&TemplateOptions::default())
+    }
+
+    /// The same with another binary for a function.
     #[must_use]
-    pub fn environment(&self, parameters: &Parameters) -> Vec<(String, String)> {
-        self.environment.iter().map(|(name, value)| (name.clone(), parameters.fill(value))).collect()
+    pub fn with_binary(mut self, function: &str, binary: &str) -> Self {
+        self.instead.insert(function.to_owned(), binary.to_owned());
+        self
+    }
+
+    /// What it comes to on a machine.
+    ///
+    /// # Errors
+    /// Something in the template is wrong, or not understood and needed: with file, line and column.
+    pub fn settings(&self, machine: &Machine) -> anyhow::Result<Settings> {
+        let given = Given { chosen: self.chosen.clone(), machine: machine.parameters() };
+        let whereabouts =
+            Whereabouts { region: REGION.to_owned(), account_id: ACCOUNT_ID.to_owned(), stack_name: STACK.to_owned() };
+        let mut stack = self.template.resolve(&given, &whereabouts)?;
+        for function in &mut stack.functions {
+            if let Some(binary) = self.instead.get(&function.name) {
+                function.binary.clone_from(binary);
+            }
+            if let Some(namespace) = function.variables.get_mut(FOR_CLOUDWATCH) {
+                namespace.clear();
+            }
+        }
+        self.run(stack)
+    }
+
+    fn run(&self, stack: Stack) -> anyhow::Result<Settings> {
+        let file = self.template.file().to_owned();
+        let mut mappings = stack.mappings.into_iter();
+        let declared = mappings.next().with_context(|| format!("{file}: no AWS::Lambda::EventSourceMapping"))?;
+        if let Some(second) = mappings.next() {
+            return Err(self.template.refusal(second.place, "a second mapping; a sandbox runs one").into());
+        }
+        let api = stack.api.with_context(|| format!("{file}: no AWS::ApiGatewayV2::Api"))?;
+        let is_called = |name: &str| declared.function == name || api.routes.iter().any(|route| route.function == name);
+        let functions: Vec<_> = stack.functions.into_iter().filter(|function| is_called(&function.name)).collect();
+        let worker = functions.iter().find(|function| function.name == declared.function).cloned();
+        Ok(Settings {
+            worker: worker.with_context(|| format!("{file}: no function {}", declared.function))?,
+            mapping: declared.properties.read(&file)?,
+            functions,
+            api,
+            tables: stack.tables,
+            topics: stack.topics,
+            objections: stack.objections,
+            declared,
+            file,
+        })
     }
 }
 
-impl Parameters {
-    fn fill(&self, template: &str) -> String {
-        [
-            ("${BootstrapServers}", &self.bootstrap_servers),
-            ("${SecurityProtocol}", &self.security_protocol),
-            ("${SaslMechanism}", &self.sasl_mechanism),
-            ("${SaslSecretArn}", &self.sasl_secret_arn),
-            ("${CaSecretArn}", &self.ca_secret_arn),
-        ]
-        .into_iter()
-        .fold(template.to_owned(), |text, (name, value)| text.replace(name, value))
+impl Settings {
+    /// The names by which the worker knows tables and topics.
+    ///
+    /// # Errors
+    /// The worker lacks one of its variables.
+    pub fn names(&self) -> anyhow::Result<Names> {
+        let variable = |name: &str| {
+            let value = self.worker.variables.get(name).cloned();
+            let (file, place, worker) = (&self.file, self.worker.place, &self.worker.name);
+            value.with_context(|| format!("{file}:{place}: {worker} has no variable {name}"))
+        };
+        Ok(Names {
+            requests: variable("REQUEST_TOPIC")?,
+            results: variable("RESULT_TOPIC")?,
+            dead_letters: variable("DEAD_LETTER_TOPIC")?,
+            coupons: variable("COUPONS_TABLE")?,
+            user_coupons: variable("USER_COUPONS_TABLE")?,
+        })
+    }
+
+    /// How the mapping is emulated: as the managed one, but for the function's own time limit.
+    #[must_use]
+    pub fn emulator(&self) -> Emulator {
+        Emulator { function_timeout_seconds: self.worker.timeout.as_secs(), ..Emulator::default() }
+    }
+
+    /// Whether all of it can be run.
+    ///
+    /// # Errors
+    /// A property of the mapping cannot be, or the worker lacks a variable: with the place in the template.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.names()?;
+        kafka_esm::check(&self.mapping, &self.emulator()).map_err(|error| self.refusal(error))
+    }
+
+    /// Why the mapping does not start, with the places of its properties in the template.
+    #[must_use]
+    pub fn refusal(&self, error: EsmError) -> anyhow::Error {
+        let EsmError::Refused(problems) = error else { return error.into() };
+        let placed = problems.iter().map(|problem| {
+            let path = problem.split_once(':').map_or("", |(path, _)| path);
+            format!("{}:{}: {problem}", self.file, self.declared.properties.place(path))
+        });
+        anyhow::anyhow!("the mapping is refused\n{}", placed.collect::<Vec<_>>().join("\n"))
     }
 }
 
-/// Retention as production has it: the log is what an audit replays.
-const RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-fn topics() -> Topics {
-    let topic = |name: &str, partitions, more: &[(&str, &str)]| {
-        let fixed = [("cleanup.policy", "delete"), ("message.timestamp.type", "LogAppendTime")];
-        let mut configuration: Vec<_> =
-            fixed.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        configuration.push(("retention.ms".into(), RETENTION.as_millis().to_string()));
-        Topic { name: name.into(), partitions, configuration }
-    };
-    Topics {
-        request: topic("coupon-issue-request", 10, &[]),
-        result: topic("coupon-issue-result", 10, &[]),
-        // A dead record carries its headers and four more, so it needs room beyond the request topic's 1 MiB.
-        dead_letter: topic("coupon-issue-dlq", 1, &[("max.message.bytes", "2097152")]),
-    }
-}
-
-fn kafka_variables() -> Vec<(String, String)> {
-    variables(&[
-        ("KAFKA_BOOTSTRAP_SERVERS", "${BootstrapServers}"),
-        ("KAFKA_SECURITY_PROTOCOL", "${SecurityProtocol}"),
-        ("KAFKA_SASL_MECHANISM", "${SaslMechanism}"),
-        ("KAFKA_SASL_SECRET_ARN", "${SaslSecretArn}"),
-        ("KAFKA_CA_SECRET_ARN", "${CaSecretArn}"),
-    ])
-}
-
-fn api(tables: &TableNames, topics: &Topics) -> Function {
-    let mut environment = variables(&[
-        ("COUPONS_TABLE", &tables.coupons),
-        ("USER_COUPONS_TABLE", &tables.user_coupons),
-        ("REQUEST_TOPIC", &topics.request.name),
-        ("HEAD_CACHE_MS", "250"),
-    ]);
-    environment.extend(kafka_variables());
-    Function { name: "issue-api".into(), environment, timeout: Duration::from_secs(10), memory_mb: 512 }
-}
-
-fn worker(tables: &TableNames, topics: &Topics) -> Function {
-    let mut environment = variables(&[
-        ("COUPONS_TABLE", &tables.coupons),
-        ("USER_COUPONS_TABLE", &tables.user_coupons),
-        ("REQUEST_TOPIC", &topics.request.name),
-        ("RESULT_TOPIC", &topics.result.name),
-        ("DEAD_LETTER_TOPIC", &topics.dead_letter.name),
-    ]);
-    environment.extend(kafka_variables());
-    Function { name: "issue-worker".into(), environment, timeout: Duration::from_secs(60), memory_mb: 1024 }
-}
-
-fn routes() -> Vec<Route> {
-    let route = |key: &str, authorized| Route { key: key.into(), authorized };
-    vec![
-        route("POST /coupons", true),
-        route("GET /coupons/{couponId}", false),
-        route("POST /coupons/{couponId}/issues", true),
-        route("GET /coupons/{couponId}/issues/{requestId}", true),
-        route("GET /me/coupons", true),
-        // An unknown path reaches the function, which answers 404 or 405; without a token it is a 401.
-        route("$default", true),
-    ]
-}
-
-/// Provisioned, since on-demand pollers take minutes to grow; window 0, so that a lone request is decided at once. Every
-/// property that could skip a record is left at its default, which skips none.
-fn mapping(worker: &Function, topics: &Topics) -> Mapping {
-    let pollers = ProvisionedPollerConfig {
-        minimum_pollers: Some(POLLERS),
-        maximum_pollers: Some(POLLERS),
-        poller_group_name: None,
-    };
-    Mapping {
-        function_name: Some(worker.name.clone()),
-        topics: vec![topics.request.name.clone()],
-        starting_position: Some("TRIM_HORIZON".into()),
-        batch_size: Some(1000),
-        maximum_batching_window_in_seconds: Some(0),
-        self_managed_kafka_event_source_config: Some(KafkaEventSourceConfig {
-            consumer_group_id: Some(worker.name.clone()),
-            schema_registry_config: None,
-        }),
-        provisioned_poller_config: Some(pollers),
-        ..Mapping::default()
-    }
-}
-
-/// At least as many as at most, so that nothing rebalances; two of them run ten invocations at a time, one for each
-/// partition.
-const POLLERS: i64 = 2;
-
-fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_function_is_told_what_only_the_start_knows() {
-        let parameters = Parameters { bootstrap_servers: "127.0.0.1:9701".into(), ..Parameters::default() };
-        let environment = Settings::default().api.environment(&parameters);
-        let value = |name: &str| environment.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
-        assert_eq!(value("KAFKA_BOOTSTRAP_SERVERS"), Some("127.0.0.1:9701"));
-        assert_eq!(value("KAFKA_SASL_SECRET_ARN"), Some(""));
-        assert_eq!(value("REQUEST_TOPIC"), Some("coupon-issue-request"));
-        assert!(environment.iter().all(|(_, value)| !value.contains("${")), "{environment:?}");
-    }
-
-    #[test]
-    fn only_a_look_at_a_coupon_needs_no_token() {
-        let open: Vec<_> = Settings::default().routes.into_iter().filter(|route| !route.authorized).collect();
-        assert_eq!(open, [Route { key: "GET /coupons/{couponId}".into(), authorized: false }]);
+/// The directory of the checkout that this binary was built from.
+///
+/// # Errors
+/// It is not there any more.
+pub fn checkout() -> anyhow::Result<PathBuf> {
+    let local = Path::new(env!("CARGO_MANIFEST_DIR"));
+    match local.parent() {
+        Some(root) if root.join("Cargo.toml").is_file() => Ok(root.to_owned()),
+        _ => anyhow::bail!("{} is no checkout any more; run `cargo local` inside the present one", local.display()),
     }
 }

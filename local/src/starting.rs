@@ -21,14 +21,14 @@ use crate::delay_proxy::DelayProxy;
 use crate::embedded::Embedded;
 use crate::fault_proxy::FaultProxy;
 use crate::faults::{FaultServer, Targets};
-use crate::gateway::{Authorizer, Gateway, GatewaySettings, Route};
-use crate::keys::{AUDIENCE, ISSUER, Keys};
+use crate::gateway::{Authorizer, Gateway, GatewaySettings, Throttle};
+use crate::keys::Keys;
 use crate::lambda::{FunctionSpec, LambdaHost};
 use crate::parts::{self, Parts};
 use crate::ports::{self, Ports};
 use crate::process::Spawner;
 use crate::secrets::{Login, SecretsManager};
-use crate::settings::{Function, Settings};
+use crate::settings::{Deployment, Function, Settings};
 use crate::{broker, dynamodb, elsewhere};
 
 /// How long joining the group may take. A sandbox that was killed is still a member of it until its session ends, and a
@@ -47,14 +47,19 @@ const CALLS_MAX: usize = 512;
 const CALLS_ELSEWHERE_MAX: usize = 64;
 const FETCH_WAIT_MS: &str = "20";
 
+/// What stands for a variable of a path when the functions are asked whether they answer.
+const NOBODY: &str = "ready";
+
 /// What the start of each part needs to know.
 pub(crate) struct Starting<'a> {
     options: &'a UpOptions,
-    settings: &'a Settings,
+    /// Taken over by the sandbox, as the data are.
+    pub(crate) settings: Settings,
     built: Parts,
     ports: Ports,
     spawner: Spawner,
-    /// Taken over by the sandbox.
+    connection: Connection,
+    login: Login,
     pub(crate) data: DataDir,
 }
 
@@ -63,8 +68,6 @@ pub(crate) struct Log {
     pub(crate) address: String,
     pub(crate) part: Option<Embedded>,
     pub(crate) delay: Option<Arc<DelayProxy>>,
-    connection: Connection,
-    login: Login,
 }
 
 /// The tables, ready to be written to.
@@ -85,17 +88,21 @@ impl Functions {
     /// The names of those that are ours to harm.
     pub(crate) fn names(&self, settings: &Settings) -> Vec<String> {
         match self.host {
-            Some(_) => vec![settings.api.name.clone(), settings.worker.name.clone()],
+            Some(_) => settings.functions.iter().map(|function| function.name.clone()).collect(),
             None => Vec::new(),
         }
     }
 }
 
 impl<'a> Starting<'a> {
-    /// What comes before any part: the data, the builds, the ports.
-    pub(crate) async fn prepare(options: &'a UpOptions, settings: &'a Settings) -> anyhow::Result<Self> {
+    /// What comes before any part: the template, the data, the builds, the ports.
+    pub(crate) async fn prepare(options: &'a UpOptions, deployment: &Deployment) -> anyhow::Result<Self> {
+        // Whatever is wrong with the template is told before a build that may take minutes; only ports are missing yet.
+        let (_, login) = reached(options, 0)?;
+        let planned = deployment.settings(&login.machine)?;
+        planned.check()?;
         let data = DataDir::open(options.parts.data.as_deref())?;
-        let (embedded, functions) = needed(options, settings);
+        let (embedded, functions) = needed(options, &planned);
         let built = if options.release {
             Parts::build(&embedded).await?.build_deployed(&functions).await?
         } else {
@@ -103,7 +110,12 @@ impl<'a> Starting<'a> {
         };
         // After the builds, which may take minutes, in which a port that was free is taken.
         let ports = Ports::choose(options.port).await?;
-        Ok(Self { options, settings, built, ports, spawner: Spawner::start()?, data })
+        let (connection, login) = reached(options, ports.kafka)?;
+        let settings = deployment.settings(&login.machine)?;
+        for objection in &settings.objections {
+            tracing::warn!("this runs here, and could not be deployed: {objection}");
+        }
+        Ok(Self { options, settings, built, ports, spawner: Spawner::start()?, connection, login, data })
     }
 
     pub(crate) async fn log(&self) -> anyhow::Result<Log> {
@@ -122,15 +134,13 @@ impl<'a> Starting<'a> {
                 (format!("127.0.0.1:{advertised_port}"), Some(part), delay)
             }
         };
-        let connection = broker::connection(&address, self.options.parts.kafka_config.as_deref())?;
-        let login = Login::new(&address, &connection)?;
         if part.is_none() {
-            let answers = broker::answers(&connection, &self.settings.topics.request).await;
+            let answers = broker::answers(&self.connection, &self.settings.names()?.requests).await;
             answers.with_context(|| format!("no Kafka to use at --broker {address}"))?;
         }
-        let ensured = broker::ensure(&connection, &self.settings.topics.all()).await;
+        let ensured = broker::ensure(&self.connection, &self.settings.topics).await;
         ensured.with_context(|| format!("no Kafka to use at {address}"))?;
-        Ok(Log { address, part, delay, connection, login })
+        Ok(Log { address, part, delay })
     }
 
     pub(crate) async fn tables(&self) -> anyhow::Result<Tables> {
@@ -159,70 +169,70 @@ impl<'a> Starting<'a> {
     }
 
     /// Whether tables and log belong together.
-    pub(crate) async fn check(&self, log: &Log, tables: &Tables) -> anyhow::Result<()> {
-        let topic = &self.settings.topics.request.name;
-        let ends = broker::ends(&log.connection, topic).await?;
-        dynamodb::belongs_to(&tables.client, &self.settings.tables.coupons, topic, &ends).await
+    pub(crate) async fn check(&self, tables: &Tables) -> anyhow::Result<()> {
+        let names = self.settings.names()?;
+        let ends = broker::ends(&self.connection, &names.requests).await?;
+        dynamodb::belongs_to(&tables.client, &names.coupons, &names.requests, &ends).await
     }
 
     /// A Secrets Manager with the broker's login, whoever runs the functions.
-    pub(crate) async fn secrets(&self, log: &Log) -> anyhow::Result<SecretsManager> {
-        SecretsManager::start(&log.login).await
+    pub(crate) async fn secrets(&self) -> anyhow::Result<SecretsManager> {
+        SecretsManager::start(&self.login).await
     }
 
-    pub(crate) async fn functions(
-        &self,
-        log: &Log,
-        tables: &Tables,
-        secrets: &SecretsManager,
-    ) -> anyhow::Result<Functions> {
+    pub(crate) async fn functions(&self, tables: &Tables, secrets: &SecretsManager) -> anyhow::Result<Functions> {
         let mut aws = dynamodb::sdk_variables(&tables.address);
-        if log.login.has_secrets() {
+        if self.login.has_secrets() {
             aws.push(("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), secrets.url()));
         }
         if let Part::External(url) = &self.options.parts.functions {
-            for function in [&self.settings.api, &self.settings.worker] {
-                let variables = function.environment(&log.login.parameters).into_iter().chain(aws.iter().cloned());
+            for function in &self.settings.functions {
+                let variables = function.variables.clone().into_iter().chain(aws.iter().cloned());
                 // Credentials are the host's own, and may be a developer's real ones here.
                 let told = variables.filter(|(name, _)| !name.contains("KEY") && !name.contains("TOKEN"));
                 let told: Vec<_> = told.map(|(name, value)| format!("{name}={value}")).collect();
                 eprintln!("{url} has to run {} with {}", function.name, told.join(" "));
             }
-            let (api, worker) = (&self.settings.api.name, &self.settings.worker.name);
-            tokio::try_join!(
-                elsewhere::is_lambda_host(url, api, elsewhere::LOOK),
-                elsewhere::is_lambda_host(url, worker, elsewhere::EMPTY_BATCH),
-            )?;
+            let worker = &self.settings.worker.name;
+            let look = |function: &Function| match &function.name {
+                name if name == worker => elsewhere::EMPTY_BATCH,
+                _ => elsewhere::LOOK,
+            };
+            let asked = self.settings.functions.iter().map(|one| elsewhere::is_lambda_host(url, &one.name, look(one)));
+            futures_util::future::try_join_all(asked).await?;
             return Ok(Functions { address: url.clone(), host: None });
         }
-        let specs = [&self.settings.api, &self.settings.worker]
-            .map(|function| self.function(function, log, &aws))
-            .into_iter()
-            .collect::<anyhow::Result<_>>()?;
+        let specs = self.settings.functions.iter().map(|function| self.function(function, &aws));
+        let specs = specs.collect::<anyhow::Result<_>>()?;
         let host = LambdaHost::start(listen(self.ports.functions).await?, specs, &self.spawner)?;
         Ok(Functions { address: format!("http://{}", host.address()), host: Some(host) })
     }
 
-    fn function(&self, function: &Function, log: &Log, aws: &[(String, String)]) -> anyhow::Result<FunctionSpec> {
-        let mut spec = FunctionSpec::new(&function.name, self.built.path(&function.name)?, function.timeout);
-        spec.variables = function.environment(&log.login.parameters).into_iter().chain(aws.iter().cloned()).collect();
+    fn function(&self, function: &Function, aws: &[(String, String)]) -> anyhow::Result<FunctionSpec> {
+        let mut spec = FunctionSpec::new(&function.name, self.built.path(&function.binary)?, function.timeout);
+        spec.variables = function.variables.clone().into_iter().chain(aws.iter().cloned()).collect();
         spec.memory_mb = function.memory_mb;
-        spec.environments = usize::from(self.options.parts.environments);
+        let reserved =
+            function.concurrency.map_or(usize::MAX, |reserved| usize::try_from(reserved).unwrap_or(usize::MAX));
+        spec.environments = reserved.min(usize::from(self.options.parts.environments));
         Ok(spec)
     }
 
     pub(crate) async fn gateway(&self, functions: &Functions) -> anyhow::Result<Gateway> {
         let keys = Keys::of_checkout()?;
-        let authorizer = Authorizer::new(ISSUER, [AUDIENCE.to_owned()], [(keys.kid().to_owned(), keys.public())]);
-        let function = &self.settings.api.name;
-        let route = |route: &crate::settings::Route| Route {
-            key: route.key.clone(),
-            function: function.clone(),
-            authorized: route.authorized,
-        };
-        let routes = self.settings.routes.iter().map(route).collect();
+        let api = self.settings.api.clone();
+        // Where no route asks for a token, nobody's is good, and nobody looks.
+        let (issuer, audiences) = api.authorizer.map(|one| (one.issuer, one.audiences)).unwrap_or_default();
+        let authorizer = Authorizer::new(issuer, audiences, [(keys.kid().to_owned(), keys.public())]);
         let calls_max = if functions.host.is_some() { CALLS_MAX } else { CALLS_ELSEWHERE_MAX };
-        let settings = GatewaySettings { routes, host: functions.address.clone(), calls_max, authorizer };
+        let settings = GatewaySettings {
+            routes: api.routes.into_iter().map(Into::into).collect(),
+            host: functions.address.clone(),
+            calls_max,
+            authorizer,
+            cors: api.cors,
+            throttle: Throttle { rate: api.rate, burst: api.burst },
+        };
         Gateway::start(listen(self.ports.api).await?, settings)
     }
 
@@ -233,9 +243,9 @@ impl<'a> Starting<'a> {
             return Ok(());
         }
         let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-        // Open to anyone, and answered by the function whether there is such a coupon or not.
-        let uri: hyper::Uri = format!("http://{}/coupons/ready", gateway.address()).parse()?;
-        let name = &self.settings.api.name;
+        // Open to anyone, and answered by the function whether there is such a thing or not.
+        let Some((name, path)) = self.settings.api.routes.iter().find_map(open) else { return Ok(()) };
+        let uri: hyper::Uri = format!("http://{}{path}", gateway.address()).parse()?;
         let start = Instant::now();
         loop {
             let status = client.get(uri.clone()).await?.status();
@@ -249,18 +259,15 @@ impl<'a> Starting<'a> {
 
     /// The mapping, a member of its group.
     pub(crate) async fn mapping(&self, log: &Log, functions: &Functions) -> anyhow::Result<kafka_esm::Running> {
-        let worker = &self.settings.worker;
-        let emulator = kafka_esm::Emulator {
-            function_timeout_seconds: worker.timeout.as_secs(),
-            ..kafka_esm::Emulator::default()
-        };
-        let invoke = format!("{}/2015-03-31/functions/{}/invocations", functions.address, worker.name);
-        let mut client = log.connection.properties().clone();
+        let worker = &self.settings.worker.name;
+        let invoke = format!("{}/2015-03-31/functions/{worker}/invocations", functions.address);
+        let mut client = self.connection.properties().clone();
         if log.part.is_some() {
             // The embedded broker's fetch does not wake on new data: a lone request would wait for the default 500 ms.
             client.insert("fetch.wait.max.ms".to_owned(), FETCH_WAIT_MS.to_owned());
         }
-        let running = kafka_esm::start(&self.settings.mapping, &emulator, client, &invoke).await?;
+        let started = kafka_esm::start(&self.settings.mapping, &self.settings.emulator(), client, &invoke).await;
+        let running = started.map_err(|error| self.settings.refusal(error))?;
         match tokio::time::timeout(MAPPING_MAX, running.ready()).await {
             Ok(ready) => ready?,
             Err(_) => bail!("the mapping is no member of its group after {} s", MAPPING_MAX.as_secs()),
@@ -277,8 +284,27 @@ impl<'a> Starting<'a> {
 fn needed<'a>(options: &UpOptions, settings: &'a Settings) -> (Vec<&'a str>, Vec<&'a str>) {
     let embedded = |part: &Part, binary: &'a str| (*part == Part::Embedded).then_some(binary);
     let parts = [embedded(&options.parts.broker, parts::BROKER), embedded(&options.parts.dynamodb, parts::DYNAMODB)];
-    let functions = [&settings.api.name, &settings.worker.name].map(|name| embedded(&options.parts.functions, name));
-    (parts.into_iter().flatten().collect(), functions.into_iter().flatten().collect())
+    let functions =
+        settings.functions.iter().filter_map(|function| embedded(&options.parts.functions, &function.binary));
+    (parts.into_iter().flatten().collect(), functions.collect())
+}
+
+/// How to reach the broker, which is at this port if it is ours, and what that is to the functions.
+fn reached(options: &UpOptions, port: u16) -> anyhow::Result<(Connection, Login)> {
+    let address = match &options.parts.broker {
+        Part::External(address) => address.clone(),
+        Part::Embedded => format!("127.0.0.1:{port}"),
+    };
+    let connection = broker::connection(&address, options.parts.kafka_config.as_deref())?;
+    let login = Login::new(&address, &connection)?;
+    Ok((connection, login))
+}
+
+/// The function and the path of a route that takes a GET by anybody.
+fn open(route: &template::Route) -> Option<(&str, String)> {
+    let path = route.key.strip_prefix("GET ").filter(|_| !route.authorized)?;
+    let segment = |segment: &str| if segment.starts_with('{') { NOBODY.to_owned() } else { segment.to_owned() };
+    Some((&route.function, path.split('/').map(segment).collect::<Vec<_>>().join("/")))
 }
 
 async fn listen(port: u16) -> anyhow::Result<TcpListener> {

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::UpOptions;
 use crate::sandbox::Sandbox;
-use crate::settings::Settings;
+use crate::settings::Deployment;
 
 /// Starts, says where, waits for SIGINT or SIGTERM, stops.
 ///
@@ -19,9 +19,9 @@ use crate::settings::Settings;
 pub async fn run(options: &UpOptions) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let settings = Settings::default();
+    let deployment = Deployment::read(&options.deployed)?;
     let sandbox = tokio::select! {
-        started = Sandbox::start(options, &settings) => started?,
+        started = Sandbox::start(options, &deployment) => started?,
         // Dropping a start half done kills what has been started.
         _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
         _ = terminate.recv() => return Ok(ExitCode::SUCCESS),

@@ -32,4 +32,4 @@ pub use mapping::{
     ProvisionedPollerConfig, SelfManagedEventSource, SourceAccessConfiguration,
 };
 pub use metrics::Metrics;
-pub use running::{Running, start};
+pub use running::{Running, check, start};

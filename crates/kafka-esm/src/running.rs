@@ -31,6 +31,14 @@ pub struct Running {
     stop: watch::Sender<bool>,
 }
 
+/// Whether a mapping can be, as far as its properties tell; the brokers are not asked.
+///
+/// # Errors
+/// [`EsmError::Refused`] names every value that cannot be.
+pub fn check(mapping: &Mapping, emulator: &Emulator) -> Result<(), EsmError> {
+    Settings::new(mapping, emulator, &BTreeMap::new()).map(drop)
+}
+
 /// Starts a mapping: `client` are librdkafka properties that say how to reach the brokers, `invoke_url` is a complete
 /// Invoke address, such as `http://127.0.0.1:9001/2015-03-31/functions/worker/invocations`.
 ///

@@ -25,6 +25,11 @@ impl Answer {
             .with("content-type", "application/json")
     }
 
+    /// An answer without a body.
+    pub(crate) const fn empty(status: u16) -> Self {
+        Self { status_code: status, headers: BTreeMap::new(), body: String::new(), code: None }
+    }
+
     /// The same with a header, which replaces one of the same name.
     #[must_use]
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {

@@ -77,7 +77,12 @@ impl<S: Store, L: Log> App<S, L> {
             },
             _ => Err(Problem::new(Code::NotFound, "The calls are listed in events/openapi.yaml.")),
         };
-        answered.unwrap_or_else(|problem| problem.answer())
+        answered.unwrap_or_else(|problem| match problem.allowed() {
+            // API Gateway puts the headers of its CORS configuration onto what we answer, but the status stays ours, and
+            // a browser takes only a good one for a yes.
+            Some(method) if call.is_preflight() => Answer::empty(204).with("allow", method),
+            _ => problem.answer(),
+        })
     }
 
     /// The store with its retry loop, for this call.

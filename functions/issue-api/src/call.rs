@@ -56,6 +56,11 @@ impl Call {
         &self.request_context.http.method
     }
 
+    /// Whether a browser asks what a page of another origin may do.
+    pub(crate) fn is_preflight(&self) -> bool {
+        self.method() == "OPTIONS" && self.header("access-control-request-method").is_some()
+    }
+
     /// The path's segments: `/coupons/a` is `["coupons", "a"]`, and `//coupons` is another path than `/coupons`.
     pub(crate) fn segments(&self) -> Vec<&str> {
         self.raw_path.strip_prefix('/').unwrap_or(&self.raw_path).split('/').collect()

@@ -118,6 +118,11 @@ impl Problem {
         Self::new(Code::MethodNotAllowed, detail).with(|fault| fault.allow = Some(allow))
     }
 
+    /// The method that the path takes, where it was called by another.
+    pub(crate) fn allowed(&self) -> Option<&'static str> {
+        self.0.allow
+    }
+
     /// The broker has not acknowledged. It may have the record all the same.
     pub(crate) fn queue_unavailable() -> Self {
         let detail = "Your request may be in the queue or not. Ask again: nobody gets a coupon twice.";

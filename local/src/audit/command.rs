@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::Report;
 use super::source::{Source, read_tickets};
-use super::{Names, Report};
 use crate::broker;
 use crate::cli::Refused;
+use crate::settings::{Deployment, Machine, TemplateOptions};
 
 /// `audit`: where the log and the tables are, and what people were told.
 #[derive(Debug, Clone, Args)]
@@ -27,6 +28,9 @@ pub struct AuditOptions {
     /// What people were told, as `cargo local load --tickets FILE` writes it; without it I4 and I5 are not checked
     #[arg(long, value_name = "FILE")]
     pub tickets: Option<PathBuf>,
+    /// Whose names topics and tables have.
+    #[command(flatten)]
+    pub deployed: TemplateOptions,
     /// Give up when nothing was decided for so long while requests wait
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub patience: u64,
@@ -58,7 +62,8 @@ pub async fn audit(options: &AuditOptions) -> anyhow::Result<Report> {
     let audit = async {
         let tickets = options.tickets.as_deref().map(read_tickets).transpose()?;
         let connection = broker::connection(&options.kafka, options.kafka_config.as_deref())?;
-        let source = Source::new(&connection, &options.dynamodb, Names::default()).await?;
+        let names = Deployment::read(&options.deployed)?.settings(&Machine::default())?.names()?;
+        let source = Source::new(&connection, &options.dynamodb, names).await?;
         let world = source.read(tickets, Duration::from_secs(options.patience)).await?;
         Ok(tokio::task::spawn_blocking(move || super::replay(&world)).await?)
     };

@@ -1,14 +1,16 @@
 //! The gateway: an API Gateway HTTP API with a JWT authorizer, for one machine. It lets requests in, hands them to
 //! functions as events in payload format 2.0, and turns their answers into responses.
 //!
-//! It knows no coupon; routes and functions are its settings'. A request's way is `routes.rs`, `authorizer.rs`,
-//! `event.rs`, `invoker.rs`, `reply.rs`, in this order.
+//! It knows no coupon; routes and functions are its settings'. A request's way is `throttle.rs`, `routes.rs`,
+//! `authorizer.rs`, `event.rs`, `invoker.rs`, `reply.rs`, `cors.rs`, in this order.
 
 mod authorizer;
+mod cors;
 mod event;
 mod invoker;
 mod reply;
 mod routes;
+mod throttle;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,6 +25,7 @@ use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode, Uri};
+use template::Cors;
 use tokio::net::TcpListener;
 
 pub use self::authorizer::Authorizer;
@@ -30,6 +33,8 @@ use self::authorizer::{Claims, Refusal};
 use self::invoker::{Invoker, NoAnswer};
 pub use self::routes::Route;
 use self::routes::{Match, Routes};
+use self::throttle::Bucket;
+pub use self::throttle::Throttle;
 use crate::serve::{Answer, Received, Server, receive};
 
 /// API Gateway's limits: the payload, and the request line with all header values.
@@ -54,6 +59,10 @@ pub struct GatewaySettings {
     pub calls_max: usize,
     /// Who is let through where a route asks for it.
     pub authorizer: Authorizer,
+    /// What pages of other origins may do; nothing without it.
+    pub cors: Option<Cors>,
+    /// How many requests are let in.
+    pub throttle: Throttle,
 }
 
 /// A running gateway. Dropped, it ends at once.
@@ -68,13 +77,14 @@ impl Gateway {
     /// # Errors
     /// A route key or the host's address is none, or the listener has no address.
     pub fn start(listener: TcpListener, settings: GatewaySettings) -> anyhow::Result<Self> {
-        let GatewaySettings { routes, host, calls_max, authorizer } = settings;
+        let GatewaySettings { routes, host, calls_max, authorizer, cors, throttle } = settings;
         let routes = Routes::new(routes)?;
         let addresses = routes
             .functions()
             .map(|function| Ok((function.to_owned(), Invoker::address(&host, function)?)))
             .collect::<anyhow::Result<_>>()?;
-        let shared = Shared { routes, addresses, authorizer, invoker: Invoker::new(calls_max) };
+        let (invoker, bucket) = (Invoker::new(calls_max), Bucket::new(throttle));
+        let shared = Shared { routes, addresses, authorizer, cors, bucket, invoker };
         let server = Server::start(listener, Handle(Arc::new(shared))).context("the gateway's listener")?;
         Ok(Self { server })
     }
@@ -97,6 +107,8 @@ struct Shared {
     /// Where each function is invoked.
     addresses: BTreeMap<String, Uri>,
     authorizer: Authorizer,
+    cors: Option<Cors>,
+    bucket: Option<Bucket>,
     invoker: Invoker,
 }
 
@@ -113,10 +125,16 @@ impl Answer for Handle {
         // instead of the answer.
         let received = receive(body, BODY_BYTES_MAX).await;
         let mut response = match (admitted, received) {
-            (Err(refused), _) => refused.response(),
+            (Err(refused), _) => self.0.refuse(refused, &origin),
             (Ok(_), Received::TooLarge) => reply::own(StatusCode::PAYLOAD_TOO_LARGE),
             (Ok(_), Received::Incomplete) => reply::own(StatusCode::BAD_REQUEST),
-            (Ok(admitted), Received::Whole(body)) => self.0.run(&origin, &body, admitted).await,
+            (Ok(admitted), Received::Whole(body)) => {
+                let mut response = self.0.run(&origin, &body, admitted).await;
+                if let Some(cors) = &self.0.cors {
+                    cors::share(cors, &origin.parts, response.headers_mut());
+                }
+                response
+            }
         };
         if let Ok(request_id) = HeaderValue::from_str(&origin.request_id) {
             response.headers_mut().insert(REQUEST_ID, request_id);
@@ -144,6 +162,7 @@ struct Admitted<'a> {
 
 /// Why a request goes to none.
 enum Refused {
+    Throttled,
     Head,
     Route,
     Token(Refusal),
@@ -152,6 +171,7 @@ enum Refused {
 impl Refused {
     fn response(self) -> Response<Full<Bytes>> {
         match self {
+            Self::Throttled => reply::own(StatusCode::TOO_MANY_REQUESTS),
             Self::Head => reply::own(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
             Self::Route => reply::own(StatusCode::NOT_FOUND),
             Self::Token(refusal) => {
@@ -168,6 +188,9 @@ impl Refused {
 impl Shared {
     fn admit(&self, origin: &Origin) -> Result<Admitted<'_>, Refused> {
         let Origin { parts, now, .. } = origin;
+        if self.bucket.as_ref().is_some_and(|bucket| !bucket.admits(*now)) {
+            return Err(Refused::Throttled);
+        }
         if head_bytes(parts) > HEAD_BYTES_MAX {
             return Err(Refused::Head);
         }
@@ -178,6 +201,14 @@ impl Shared {
             false => None,
         };
         Ok(Admitted { found, claims })
+    }
+
+    /// The answer to who gets to no function. A preflight for which there is no route is the gateway's to answer.
+    fn refuse(&self, refused: Refused, origin: &Origin) -> Response<Full<Bytes>> {
+        match (&refused, &self.cors) {
+            (Refused::Route, Some(cors)) if cors::is_preflight(&origin.parts) => cors::preflight(cors, &origin.parts),
+            _ => refused.response(),
+        }
     }
 
     async fn run(&self, origin: &Origin, body: &[u8], admitted: Admitted<'_>) -> Response<Full<Bytes>> {

@@ -244,6 +244,7 @@ mod tests {
             (401, r#"{"message":"Unauthorized"}"#),
             (404, r#"{"message":"Not Found"}"#),
             (413, r#"{"message":"Request Entity Too Large"}"#),
+            (429, r#"{"message":"Too Many Requests"}"#),
             (431, r#"{"message":"Request Header Fields Too Large"}"#),
             (500, r#"{"message":"Internal Server Error"}"#),
             (503, r#"{"message":"Service Unavailable"}"#),

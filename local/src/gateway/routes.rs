@@ -23,6 +23,12 @@ pub struct Route {
     pub authorized: bool,
 }
 
+impl From<template::Route> for Route {
+    fn from(template::Route { key, function, authorized, .. }: template::Route) -> Self {
+        Self { key, function, authorized }
+    }
+}
+
 /// All routes, the most specific first.
 #[derive(Debug)]
 pub(super) struct Routes {

@@ -14,7 +14,7 @@ use super::rush::{Pace, Rush};
 use super::written::Written;
 use super::{decisions, fresh_id, own_sandbox, profiled, shown, unless_interrupted};
 use crate::sandbox::Sandbox;
-use crate::settings::Settings;
+use crate::settings::{Deployment, TemplateOptions};
 
 /// How many at a time where neither a rate nor a number of clients is given.
 const CLIENTS_DEFAULT: usize = 32;
@@ -23,7 +23,7 @@ const CLIENTS_DEFAULT: usize = 32;
 #[derive(Debug, Clone, Args)]
 pub struct LoadOptions {
     /// The API to ask, such as http://127.0.0.1:9700; without it, a sandbox of its own is started and ended
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["template", "parameters"])]
     pub api: Option<String>,
     /// How many coupons there are
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
@@ -47,6 +47,9 @@ pub struct LoadOptions {
     /// The broker behind --api, as HOST:PORT, to measure the time to decision from the log
     #[arg(long, value_name = "HOST:PORT", requires = "api")]
     pub kafka: Option<String>,
+    /// What is deployed, in a sandbox of its own.
+    #[command(flatten)]
+    pub deployed: TemplateOptions,
     /// Print the figures as JSON
     #[arg(long)]
     pub json: bool,
@@ -90,7 +93,7 @@ async fn run_load(options: &LoadOptions) -> anyhow::Result<ExitCode> {
             load(options, &rush, options.kafka.as_deref()).await?
         }
         None => {
-            let sandbox = Sandbox::start(&own_sandbox()?, &Settings::default()).await?;
+            let sandbox = Sandbox::start(&own_sandbox()?, &Deployment::read(&options.deployed)?).await?;
             let rush = Rush::new(Api::new(&sandbox.addresses().api)?, coupon_id, people, written)?;
             let kafka = sandbox.addresses().kafka.clone();
             let figures = load(options, &rush, Some(&kafka)).await;
@@ -111,7 +114,7 @@ async fn run_profile(options: &LoadOptions, profile: &Profile) -> anyhow::Result
     let ran = match &options.api {
         Some(url) => profiled::run(&Api::new(url)?, profile).await?,
         None => {
-            let sandbox = Sandbox::start(&own_sandbox()?, &Settings::default()).await?;
+            let sandbox = Sandbox::start(&own_sandbox()?, &Deployment::read(&options.deployed)?).await?;
             let ran = profiled::run(&Api::new(&sandbox.addresses().api)?, profile).await;
             sandbox.stop().await?;
             ran?

@@ -1,13 +1,10 @@
-//! The topics that the file makes, held to those that the sandbox would make by itself.
+//! The topics that the file makes, held to those that the template declares.
 
 use std::collections::BTreeMap;
 
-use local::settings::{Settings, Topic};
+use local::settings::{Deployment, Machine, Topic};
 
 use crate::documents::{Documents, texts};
-
-/// What Redpanda needs beside `settings.rs`: its mode for containers acknowledges before the disk has it.
-const REDPANDAS_OWN: (&str, &str) = ("write.caching", "false");
 
 /// Partitions and configuration.
 type Layout = (i32, BTreeMap<String, String>);
@@ -27,8 +24,8 @@ pub(crate) fn faults(documents: &Documents) -> Vec<String> {
     if texts(&documents.file["services"]["topics"]["entrypoint"]).nth(1) != Some("-ec") {
         faults.push("topics: the script goes on after a failure".into());
     }
-    let settings = Settings::default();
-    for topic in settings.topics.all() {
+    let settings = Deployment::of_checkout().unwrap().settings(&Machine::default()).unwrap();
+    for topic in &settings.topics {
         match made.remove(&topic.name) {
             None => faults.push(format!("topic {} is not made", topic.name)),
             Some(found) if found != layout(topic) => {
@@ -42,9 +39,7 @@ pub(crate) fn faults(documents: &Documents) -> Vec<String> {
 }
 
 fn layout(topic: &Topic) -> Layout {
-    let (name, value) = REDPANDAS_OWN;
-    let configuration = topic.configuration.iter().cloned().chain([(name.to_owned(), value.to_owned())]);
-    (topic.partitions, configuration.collect())
+    (topic.partitions, topic.configuration.clone())
 }
 
 /// What a line of the script makes.

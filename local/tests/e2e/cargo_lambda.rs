@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use local::process::{Child, Program, Spawner};
-use local::settings::{Parameters, Settings};
+use local::settings::{Deployment, Machine};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -28,17 +28,12 @@ fn cargo_lambda_tells_the_functions_what_a_sandbox_at_its_default_ports_does() {
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let told: BTreeMap<&str, &str> = lines.map(|line| line.split_once('=').unwrap()).collect();
 
-    let parameters = Parameters {
-        bootstrap_servers: "127.0.0.1:9701".into(),
-        security_protocol: "PLAINTEXT".into(),
-        ..Parameters::default()
-    };
-    let settings = Settings::default();
+    let machine = Machine { bootstrap_servers: "127.0.0.1:9701".into(), ..Machine::default() };
+    let settings = Deployment::of_checkout().unwrap().settings(&machine).unwrap();
     let mut expected = local::dynamodb::sdk_variables("http://127.0.0.1:9702");
     // A developer's own go to no file.
     expected.retain(|(name, _value)| name == "AWS_ENDPOINT_URL_DYNAMODB");
-    expected.extend(settings.api.environment(&parameters));
-    expected.extend(settings.worker.environment(&parameters));
+    expected.extend(settings.functions.into_iter().flat_map(|function| function.variables));
     // An empty variable is an absent one.
     expected.retain(|(_name, value)| !value.is_empty());
     let made_up = [("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "sandbox"), ("AWS_SECRET_ACCESS_KEY", "sandbox")];

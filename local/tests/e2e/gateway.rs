@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use http_body_util::Full;
 use hyper::{Method, Request, StatusCode};
-use local::gateway::{Authorizer, Gateway, GatewaySettings, Route};
+use local::gateway::{Authorizer, Gateway, GatewaySettings, Route, Throttle};
 use local::keys::{AUDIENCE, Claims, ISSUER, Keys};
 use local::lambda::FunctionSpec;
 use serde_json::{Value, json};
@@ -49,6 +49,8 @@ impl Front {
             host: host.to_owned(),
             calls_max: 512,
             authorizer: Authorizer::new(ISSUER, [AUDIENCE.to_owned()], [(keys.kid().to_owned(), keys.public())]),
+            cors: None,
+            throttle: Throttle::default(),
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let gateway = Gateway::start(listener, settings).unwrap();

@@ -16,6 +16,8 @@ mod creating;
 #[cfg(test)]
 mod crowds;
 #[cfg(test)]
+mod deployed;
+#[cfg(test)]
 mod garbage;
 #[cfg(test)]
 mod gateway;

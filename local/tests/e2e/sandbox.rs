@@ -14,6 +14,7 @@ use kafka::{Connection, Delivery, Log as _, Producer, ProducerSettings, ReadReco
 use local::audit::{AuditOptions, Report};
 use local::keys::{Claims, Keys};
 use local::process::{Child, Program, Spawner};
+use local::settings::TemplateOptions;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -338,6 +339,7 @@ impl Sandbox {
             kafka_config: None,
             dynamodb: self.at.dynamodb.clone(),
             tickets: None,
+            deployed: TemplateOptions::default(),
             patience: PATIENCE.as_secs(),
             json: false,
         }

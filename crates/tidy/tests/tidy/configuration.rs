@@ -5,8 +5,7 @@ use std::{
     fs,
 };
 
-use serde_json::Value;
-use wire_contract::yaml;
+use template::{Given, Template, Whereabouts};
 
 use crate::tree::{Source, report, root, shouted};
 
@@ -94,31 +93,37 @@ fn every_variable_is_in_the_table_and_in_the_code() {
 }
 
 #[test]
-fn the_template_sets_the_variables_of_the_table() {
-    // The template has to be there as soon as the codemap speaks of it.
-    if !root().join(TEMPLATE).exists() && !Source::at("ARCHITECTURE.md").text.contains("| `infra") {
-        return;
+fn the_template_gives_each_function_the_variables_that_it_reads() {
+    let functions = deployed();
+    assert!(!functions.is_empty(), "{TEMPLATE} has no function");
+    let mut faults = Vec::new();
+    // Another function than those two may have its variables read by others' code alone.
+    let has_its_own = |function: &&template::Function| !read_by(&function.binary).is_empty();
+    for function in functions.iter().filter(has_its_own) {
+        let read: BTreeSet<String> = read_by(&function.binary).into_keys().collect();
+        let is_its_own = |name: &&String| !EVERYBODYS.iter().any(|prefix| name.starts_with(prefix));
+        let set: BTreeSet<String> = function.variables.keys().filter(is_its_own).cloned().collect();
+        let (place, binary) = (function.place, &function.binary);
+        faults.extend(read.difference(&set).map(|name| format!("{TEMPLATE}:{place}: {binary} reads {name}, not set")));
+        faults.extend(set.difference(&read).map(|name| format!("{TEMPLATE}:{place}: {binary} does not read {name}")));
     }
-    let mut set = BTreeSet::new();
-    environment_variables(&yaml::load(TEMPLATE), &mut set);
-    set.retain(|name| !EVERYBODYS.iter().any(|prefix| name.starts_with(prefix)));
-    let table = table();
-    let mut faults: Vec<String> = table
-        .iter()
-        .filter(|(name, _functions, _number)| !set.contains(name))
-        .map(|(name, _functions, number)| format!("ARCHITECTURE.md:{number}: {TEMPLATE} does not set {name}"))
-        .collect();
-    let unknown = set.iter().filter(|name| !table.iter().any(|row| row.0 == **name));
-    faults.extend(unknown.map(|name| format!("{TEMPLATE}: sets {name}, which ARCHITECTURE.md does not tell of")));
-    report("The template sets the variables of ARCHITECTURE's configuration table, and no others.", &faults);
+    report("The template sets the variables that a function's config.rs reads, and no others.", &faults);
 }
 
-/// The keys of every `Environment: Variables:`.
-fn environment_variables(value: &Value, names: &mut BTreeSet<String>) {
-    if let Some(variables) = value.pointer("/Environment/Variables").and_then(Value::as_object) {
-        names.extend(variables.keys().cloned());
-    }
-    let members = value.as_object().into_iter().flatten().map(|(_name, member)| member);
-    let items = value.as_array().into_iter().flatten();
-    members.chain(items).for_each(|inner| environment_variables(inner, names));
+/// The functions of the template, with everything switched on by which a variable could be left out.
+fn deployed() -> Vec<template::Function> {
+    let secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:s";
+    let chosen = [
+        ("JwtIssuer", "https://issuer.example"),
+        ("JwtAudience", "firstcome"),
+        ("BootstrapServers", "b:9092"),
+        ("SaslSecretArn", secret),
+        ("CaSecretArn", secret),
+    ];
+    let given = Given {
+        chosen: chosen.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        machine: BTreeMap::new(),
+    };
+    let template = Template::open(&root().join(TEMPLATE)).unwrap();
+    template.resolve(&given, &Whereabouts::default()).unwrap().functions
 }

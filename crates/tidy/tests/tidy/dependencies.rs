@@ -42,6 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "kafka-event",
             "load-generator",
             "record-log",
+            "template",
         ],
     ),
     ("load-generator", &[]),
@@ -53,13 +54,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["audit", "coupon", "coupon-store", "issue-api", "issue-worker", "kafka-event", "record-log", "simulation"],
     ),
     ("simulation", &["coupon", "coupon-store", "record-log"]),
-    ("tidy", &["wire-contract"]),
+    ("template", &[]),
+    ("tidy", &["template", "wire-contract"]),
     ("topic-setup", &["bootstrap", "kafka", "record-log"]),
     ("wire-contract", &["record-log"]),
 ];
 
 /// Packages that only tests and tools link: never a function, not even by way of another package.
-const NEVER_DEPLOYED: [&str; 16] = [
+const NEVER_DEPLOYED: [&str; 17] = [
     "audit",
     "baseline",
     "bench-report",
@@ -74,6 +76,7 @@ const NEVER_DEPLOYED: [&str; 16] = [
     "record-log-contract",
     "rush",
     "simulation",
+    "template",
     "tidy",
     "wire-contract",
 ];

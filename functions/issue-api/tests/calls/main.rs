@@ -97,6 +97,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_preflight_of_a_path_that_is_there_is_a_yes() {
+        let world = World::new();
+        for (path, allow) in [("/coupons", "POST"), ("/coupons/a", "GET"), ("/coupons/a/issues", "POST")] {
+            let answer = world.preflight(path).await;
+            assert_eq!((answer.status(), answer.header("allow"), answer.body()), (204, Some(allow), ""), "{path}");
+        }
+        assert_eq!(world.preflight("/nowhere").await.status(), 404);
+        world.expect(call("OPTIONS", "/coupons"), 405, "METHOD_NOT_ALLOWED").await;
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn creating_refuses_in_the_order_403_413_400_and_names_every_field() {
         let world = World::new();
         let huge = "x".repeat(64 * 1024 + 1);

@@ -171,6 +171,12 @@ impl World {
         (name, answer)
     }
 
+    /// A browser's question before a call; being none itself, the document does not promise its answer.
+    pub(crate) async fn preflight(&self, path: &str) -> Answer {
+        let built = call("OPTIONS", path).anonymous().header("access-control-request-method", "POST");
+        self.app.handle(&serde_json::from_value(built.0).unwrap()).await
+    }
+
     pub(crate) async fn expect(&self, built: Built, status: u16, code: &str) -> Answer {
         let shown = built.0.to_string().chars().take(300).collect::<String>();
         let answer = self.ask(built).await;

@@ -21,7 +21,6 @@ use crate::load::people::admin;
 use crate::load::rush::Person;
 use crate::load::{fresh_id, now_ms};
 use crate::sandbox::Sandbox;
-use crate::settings::Settings;
 
 /// As many as there are environments: more would measure the queue in front of them.
 const CLIENTS: usize = 16;
@@ -103,6 +102,7 @@ impl Door<'_> {
         let connection = Connection::plaintext(&self.ours.addresses().kafka);
         let producer = Producer::new(&connection, ProducerSettings::default())?;
         let coupon_id = CouponId::parse(coupon)?;
+        let topic = self.ours.settings().names()?.requests;
         let mut latencies = Latencies::new()?;
         for person in self.people.iter().take(SINGLE) {
             let request = IssueRequest {
@@ -111,7 +111,7 @@ impl Door<'_> {
                 requested_at: Timestamp::from_millis_clamped(now_ms()),
             };
             let record = Record {
-                topic: Settings::default().topics.request.name,
+                topic: topic.clone(),
                 key: Some(coupon.to_owned().into()),
                 value: Some(serde_json::to_vec(&request.to_record())?.into()),
                 // As many bytes as a trace's context has.

@@ -21,7 +21,7 @@ use super::written::Written;
 use super::{decisions, fresh_id, own_sandbox, unless_interrupted};
 use crate::cli::UpOptions;
 use crate::sandbox::Sandbox;
-use crate::settings::Settings;
+use crate::settings::{Deployment, Machine};
 
 /// The function that does nothing; its package is `local/empty-handler`.
 const EMPTY_HANDLER: &str = "empty-handler";
@@ -117,11 +117,14 @@ async fn run_measures(options: &MeasureOptions) -> anyhow::Result<ExitCode> {
 async fn measure(options: &MeasureOptions) -> anyhow::Result<Measures> {
     let users = options.requests.max(DECISION_RATE * DECISION_SECONDS);
     eprintln!("Starting two sandboxes, one of them with an empty handler, and signing {users} tokens …");
-    let (settings, mut empty) = (Settings::default(), Settings::default());
-    empty.api.name = EMPTY_HANDLER.into();
+    let deployment = Deployment::of_checkout()?;
+    let mut empty = deployment.clone();
+    for route in deployment.settings(&Machine::default())?.api.routes {
+        empty = empty.with_binary(&route.function, EMPTY_HANDLER);
+    }
     let people = people(usize::try_from(users)?).await?;
     let up = UpOptions { release: options.release, ..own_sandbox()? };
-    let ours = Sandbox::start(&up, &settings).await?;
+    let ours = Sandbox::start(&up, &deployment).await?;
     let bare = Sandbox::start(&up, &empty).await?;
     eprintln!("Measuring the door …");
     let door = door::Door { ours: &ours, bare: Api::new(&bare.addresses().api)?, people: &people, options };

@@ -18,7 +18,6 @@ use crate::load::api::Api;
 use crate::load::people::admin;
 use crate::load::{fresh_id, now_ms};
 use crate::sandbox::Sandbox;
-use crate::settings::Settings;
 
 /// Records of one invocation, and how many in a turn.
 const BATCH: i64 = 1000;
@@ -40,13 +39,16 @@ pub(super) async fn measure(sandbox: &Sandbox, options: &MeasureOptions) -> anyh
 
 /// Invokes the worker with batches of a coupon's first requests, every one of which wins.
 async fn worker(sandbox: &Sandbox) -> anyhow::Result<f64> {
-    let settings = Settings::default();
+    let topic = &sandbox.settings().names()?.requests;
     let coupon = fresh_id("worker");
     let stock = u64::try_from(BATCH * BATCHES)?;
     Api::new(&sandbox.addresses().api)?.create(&coupon, "Worker", stock, &admin()?).await?;
     let functions = Api::new(&sandbox.addresses().functions)?;
-    let path = format!("/2015-03-31/functions/{}/invocations", settings.worker.name);
-    let batches: Vec<String> = (0..BATCHES).map(|batch| event(&settings, &coupon, batch * BATCH).to_string()).collect();
+    let path = format!("/2015-03-31/functions/{}/invocations", sandbox.settings().worker.name);
+    let partitions = sandbox.settings().topics.iter().find(|found| found.name == *topic).map(|topic| topic.partitions);
+    let partition = record_log::partition_of(coupon.as_bytes(), partitions.unwrap_or(1));
+    let batch = |batch: i64| event((topic, partition), &coupon, batch * BATCH).to_string();
+    let batches: Vec<String> = (0..BATCHES).map(batch).collect();
     let start = Instant::now();
     for batch in batches {
         let answer = functions.call(Method::POST, &path, None, batch.into()).await?;
@@ -59,9 +61,7 @@ async fn worker(sandbox: &Sandbox) -> anyhow::Result<f64> {
 }
 
 /// What a mapping hands over: `BATCH` requests of as many people, from an offset on.
-fn event(settings: &Settings, coupon: &str, first: i64) -> serde_json::Value {
-    let topic = &settings.topics.request.name;
-    let partition = record_log::partition_of(coupon.as_bytes(), settings.topics.request.partitions);
+fn event((topic, partition): (&str, i32), coupon: &str, first: i64) -> serde_json::Value {
     let requested_at = Timestamp::from_millis_clamped(now_ms());
     let record = |offset: i64| {
         let value = json!({
@@ -83,7 +83,7 @@ fn event(settings: &Settings, coupon: &str, first: i64) -> serde_json::Value {
 /// As many items in transactions of 100, one after the other, with nothing decided, checked or published.
 async fn transactions(sandbox: &Sandbox) -> anyhow::Result<f64> {
     let client = dynamodb::client(&sandbox.addresses().dynamodb).await;
-    let (table, coupon) = (Settings::default().tables.user_coupons, fresh_id("bare"));
+    let (table, coupon) = (sandbox.settings().names()?.user_coupons, fresh_id("bare"));
     let start = Instant::now();
     for first in (0..BATCH * BATCHES).step_by(ACTIONS_MAX.into()) {
         let actions = (first..first + i64::from(ACTIONS_MAX))

@@ -8,7 +8,7 @@ use kafka::Connection;
 use local::audit::AuditOptions;
 use local::parts::Parts;
 use local::secrets::{Login, SecretsManager};
-use local::settings::{Function, Settings};
+use local::settings::{Deployment, Function, TemplateOptions};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType, date_time_ymd};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
@@ -95,14 +95,11 @@ static FUNCTIONS: OnceCell<Parts> = OnceCell::const_new();
 
 /// Starts a function as Lambda's init phase does, with secrets made of these properties, and asserts that it ends by
 /// itself, in time, and says this.
-async fn init_ends(guarded: &Guarded, function: &Function, properties: &Path, said: &str) {
+async fn init_ends(guarded: &Guarded, function: &Function, login: &Login, said: &str) {
     let built = FUNCTIONS.get_or_init(async || Parts::build(&["issue-api", "issue-worker"]).await.unwrap()).await;
-    let text = std::fs::read_to_string(properties).unwrap();
-    let connection = Connection::from_properties(&text, Some(&guarded.bootstrap())).unwrap();
-    let login = Login::new(&guarded.bootstrap(), &connection).unwrap();
-    let secrets = SecretsManager::start(&login).await.unwrap();
-    let mut command = Command::new(built.path(&function.name).unwrap());
-    command.envs(function.environment(&login.parameters));
+    let secrets = SecretsManager::start(login).await.unwrap();
+    let mut command = Command::new(built.path(&function.binary).unwrap());
+    command.envs(&function.variables);
     command.envs(local::dynamodb::sdk_variables(url_of(&guarded.real().dynamodb)));
     command.env("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets.url());
     // Nobody listens there: a function that gets so far has not ended its init.
@@ -119,9 +116,11 @@ async fn init_ends(guarded: &Guarded, function: &Function, properties: &Path, sa
 
 /// Both functions, and `up` itself, which tells it in one sentence.
 async fn all_refuse(guarded: &Guarded, properties: &Path, said: &str) {
-    let settings = Settings::default();
-    for function in [&settings.api, &settings.worker] {
-        init_ends(guarded, function, properties, said).await;
+    let text = std::fs::read_to_string(properties).unwrap();
+    let connection = Connection::from_properties(&text, Some(&guarded.bootstrap())).unwrap();
+    let login = Login::new(&guarded.bootstrap(), &connection).unwrap();
+    for function in Deployment::of_checkout().unwrap().settings(&login.machine).unwrap().functions {
+        init_ends(guarded, &function, &login, said).await;
     }
     let (broker, config) = (guarded.bootstrap(), properties.to_str().unwrap());
     let up = local(&["up", "--port", "0", "--broker", &broker, "--kafka-config", config]).await;
@@ -148,6 +147,7 @@ async fn the_functions_log_in_by_scram_over_tls_of_a_private_ca() {
         kafka_config: Some(properties.clone()),
         dynamodb,
         tickets: None,
+        deployed: TemplateOptions::default(),
         patience: 60,
         json: false,
     };

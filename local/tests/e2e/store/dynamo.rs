@@ -14,7 +14,7 @@ use local::embedded::{Embedded, Order};
 use local::fault_proxy::FaultProxy;
 use local::parts::{DYNAMODB, Parts};
 use local::process::Spawner;
-use local::settings::TableNames;
+use local::settings::{Deployment, Machine, Table};
 use local::{dynamodb, ports};
 use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
@@ -30,6 +30,17 @@ static BINARY: OnceCell<PathBuf> = OnceCell::const_new();
 async fn binary() -> PathBuf {
     let build = async || Parts::build(&[DYNAMODB]).await.unwrap().path(DYNAMODB).unwrap().to_owned();
     BINARY.get_or_init(build).await.clone()
+}
+
+/// The template's, by names of the suite's own.
+fn tables() -> Vec<Table> {
+    let settings = Deployment::of_checkout().unwrap().settings(&Machine::default()).unwrap();
+    let names = settings.names().unwrap();
+    let renamed = |table: Table| match table.name {
+        name if name == names.coupons => Table { name: COUPONS.into(), ..table },
+        _ => Table { name: USER_COUPONS.into(), ..table },
+    };
+    settings.tables.into_iter().map(renamed).collect()
 }
 
 /// A running engine with empty tables; both end with the value.
@@ -77,8 +88,7 @@ impl Dynamo {
     pub(crate) async fn start() -> Self {
         let (url, engine) = Engine::start().await;
         let client = patient(&dynamodb::client(&url).await);
-        let tables = TableNames { coupons: COUPONS.into(), user_coupons: USER_COUPONS.into() };
-        dynamodb::ensure(&client, &tables).await.unwrap();
+        dynamodb::ensure(&client, &tables()).await.unwrap();
         Self { url, client, engine }
     }
 
