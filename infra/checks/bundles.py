@@ -3,6 +3,7 @@ each is and that the translator takes."""
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from pathlib import Path as File
@@ -13,6 +14,9 @@ from .source import Finding, read
 FUNCTION = "AWS::Serverless::Function"
 # e_machine of the ELF header.
 MACHINES = {"x86_64": 62, "arm64": 183}
+# What provided.al2023 has; a program that wants more does not start.
+# https://github.com/aws/aws-lambda-rust-runtime/issues/932
+GLIBC_MAX = (2, 34)
 # Lambda takes no larger upload directly, in bytes. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 ZIPPED_MAX = 50 * 1024 * 1024
 
@@ -45,6 +49,9 @@ def _program(program: File, architecture: str) -> tuple[str, int]:
     machine = struct.unpack_from("<H", content, 18)[0]
     if machine != MACHINES[architecture]:
         return f"{program} is for machine {machine} and not for {architecture}", 0
+    wanted = max((tuple(map(int, found)) for found in re.findall(rb"GLIBC_(\d+)\.(\d+)", content)), default=GLIBC_MAX)
+    if wanted > GLIBC_MAX:
+        return f"{program} wants glibc {'.'.join(map(str, wanted))}, and provided.al2023 has {'.'.join(map(str, GLIBC_MAX))}", 0
     size = len(zlib.compress(content, 6))
     if size > ZIPPED_MAX:
         return f"{program} has {size} bytes zipped, and Lambda takes {ZIPPED_MAX}", size
