@@ -7,10 +7,12 @@ use std::time::Duration;
 use anyhow::Context;
 use aws_sdk_dynamodb::Client;
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use axum::serve::ListenerExt as _;
 use kafka::Connection;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::http::{Authorize, router};
@@ -23,6 +25,10 @@ use crate::system::System;
 
 /// How long requests and what works beside them may go on once a system is asked to stop.
 const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// Requests that a system works on at once, the same for all three; those beyond wait here. As many as keep store, broker
+/// and cores of one machine busy: a server without such a bound lets a rush become hundreds of calls that time out together.
+const CALLS_MAX: usize = 64;
 
 /// Where a system's parts are. Tables and topics exist.
 #[derive(Debug, Clone)]
@@ -76,7 +82,7 @@ impl Running {
                 ours::router(&parts.dynamodb, parts.kafka()?, authorizer)?
             }
         };
-        tasks.spawn(serve(listener, app, stopped));
+        tasks.spawn(serve(listener, bounded(app), stopped));
         Ok(Self { address, stop, tasks })
     }
 
@@ -112,6 +118,18 @@ impl Parts {
     fn kafka(&self) -> anyhow::Result<&Connection> {
         self.kafka.as_ref().context("this system needs a broker")
     }
+}
+
+fn bounded(app: Router) -> Router {
+    let calls = Arc::new(Semaphore::new(CALLS_MAX));
+    app.layer(from_fn(move |request: Request, next: Next| {
+        let calls = Arc::clone(&calls);
+        async move {
+            // It is never closed; were it, the call would go unbounded.
+            let _permit = calls.acquire().await;
+            next.run(request).await
+        }
+    }))
 }
 
 async fn serve(listener: TcpListener, app: Router, mut stopped: watch::Receiver<bool>) {

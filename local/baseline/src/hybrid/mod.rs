@@ -6,8 +6,9 @@
 
 mod issuing;
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use axum::http::StatusCode;
@@ -33,8 +34,11 @@ use crate::system::HYBRID_REQUESTS;
 const GROUP: &str = "coupon-issue";
 /// Spring's `max.poll.records`: what a listener gets at once.
 const BATCH_MAX: usize = 500;
-/// Coupons known to exist that are remembered; beyond it all are forgotten, which costs a read each.
-const KNOWN_MAX: usize = 10_000;
+/// As ours: how old a coupon may be that a call is answered from. People who wait would read the store away from the
+/// consumers otherwise.
+const STOCK_AGE_MAX: Duration = Duration::from_millis(250);
+/// Coupons that are remembered; beyond it all are forgotten, which costs a read each.
+const STOCKS_MAX: usize = 1_000;
 
 /// The seeds' `CouponIssueEvent`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,8 +55,8 @@ pub(crate) struct Hybrid {
     queue: Queue,
     producer: Producer,
     requests: Topic<str, CouponIssueEvent>,
-    /// Coupons that exist, so that not every request reads the store.
-    known: Mutex<HashSet<CouponId>>,
+    /// Coupons as they were read a moment ago.
+    stocks: Mutex<HashMap<CouponId, (Coupon, Instant)>>,
 }
 
 impl Hybrid {
@@ -60,7 +64,7 @@ impl Hybrid {
     /// so are those of the project's own.
     pub(crate) fn start(store: Store, queue: Queue, kafka: &Connection) -> anyhow::Result<Self> {
         let producer = Producer::new(kafka, ProducerSettings::default())?;
-        Ok(Self { store, queue, producer, requests: Topic::new(HYBRID_REQUESTS.name), known: Mutex::default() })
+        Ok(Self { store, queue, producer, requests: Topic::new(HYBRID_REQUESTS.name), stocks: Mutex::default() })
     }
 
     /// Starts the consumers, one for each partition, all members of the one group.
@@ -84,21 +88,26 @@ impl Hybrid {
         Ok(())
     }
 
-    async fn exists(&self, id: &CouponId) -> Result<(), Problem> {
-        if self.known().contains(id) {
-            return Ok(());
+    /// A coupon as it was at most so long ago.
+    async fn lately(&self, id: &CouponId) -> Result<Coupon, Problem> {
+        if let Some((coupon, read_at)) = self.stocks().get(id)
+            && read_at.elapsed() < STOCK_AGE_MAX
+        {
+            return Ok(coupon.clone());
         }
-        self.show(id).await?;
-        let mut known = self.known();
-        if known.len() >= KNOWN_MAX {
-            known.clear();
+        // Taken before the read, so that a coupon is never older than it says.
+        let now = Instant::now();
+        let coupon = self.show(id).await?;
+        let mut stocks = self.stocks();
+        if stocks.len() >= STOCKS_MAX {
+            stocks.clear();
         }
-        known.insert(id.clone());
-        Ok(())
+        stocks.insert(id.clone(), (coupon.clone(), now));
+        Ok(coupon)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashSet<CouponId>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stocks(&self) -> MutexGuard<'_, HashMap<CouponId, (Coupon, Instant)>> {
+        self.stocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,7 +124,7 @@ impl Coupons for Hybrid {
     }
 
     async fn issue(&self, id: &CouponId, user: &UserId) -> Result<Reply, Problem> {
-        self.exists(id).await?;
+        self.lately(id).await?;
         if self.queue.is_issued(id, user).await.map_err(Problem::Queue)? {
             return Err(Problem::AlreadyIssued(None));
         }
@@ -135,8 +144,8 @@ impl Coupons for Hybrid {
     /// From the store alone: who has an item has a coupon; who has none can get one as long as there is stock.
     async fn status(&self, id: &CouponId, user: &UserId, request_id: &str) -> Result<Reply, Problem> {
         Ticket::parse(request_id).map_err(|limit| Problem::Invalid(format!("requestId: {limit}")))?;
-        // The stock first: an item that is written with its last one is then seen.
-        let coupon = self.show(id).await?;
+        // The stock first, however old: an item that was written with its last one is then seen.
+        let coupon = self.lately(id).await?;
         if let Some(held) = self.store.issued(user, id).await.map_err(Problem::Store)? {
             return Ok(Reply::ok(if held.request_id == request_id {
                 held.outcome()

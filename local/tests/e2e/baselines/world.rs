@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use baseline::System;
 use baseline::state::{self, FinalState};
-use baseline::verdict::{Asked, Finding, Told, judge};
+use baseline::verdict::{Asked, Finding, Told, judge, judge_ranks};
 use http_body_util::BodyExt as _;
 use hyper::{Method, Request};
 use local::embedded::{Embedded, Order};
@@ -253,13 +253,14 @@ impl World {
         until("the state that the test waits for", async || Some(self.state(coupon).await).filter(&holds)).await
     }
 
-    /// What is wrong with a coupon by all that was asked and told.
+    /// What is wrong with a coupon by all that was asked and told, its ranks included.
     pub(crate) async fn verdict(&self, coupon: &str) -> Vec<Finding> {
         let asked: Vec<Asked> = {
             let asked = self.asked.lock().unwrap();
             asked.iter().filter(|(of, _asked)| of == coupon).map(|(_of, asked)| asked.clone()).collect()
         };
-        judge(&self.state(coupon).await, &asked)
+        let state = self.state(coupon).await;
+        judge(&state, &asked).into_iter().chain(judge_ranks(&state)).collect()
     }
 
     /// How many records each topic of the system has.
