@@ -19,8 +19,8 @@ pub enum Durability {
     /// As it comes: a snapshot now and then (3600 s after a change, 60 s after 10,000), so that a crash loses what came
     /// since the last one.
     Snapshots,
-    /// The append-only file as well, synchronised every second (`appendonly yes`): a crash of the process loses
-    /// nothing, one of the machine a second.
+    /// The append-only file as well, synchronised every second (`appendonly yes`). While a synchronisation is under way,
+    /// Redis answers first and writes up to two seconds later, so that even a crash of the process alone may lose those.
     AppendOnlyFile,
 }
 

@@ -98,10 +98,11 @@ async fn who_has_a_coupon_gets_no_second_one_though_redis_has_forgotten() {
 }
 
 #[tokio::test]
-async fn an_append_only_file_keeps_the_queue_over_a_kill() {
+async fn an_append_only_file_keeps_what_it_has_written_over_a_kill() {
     let world = World::start_with(System::Redis, Outbox::Prompt, Durability::AppendOnlyFile).await;
     world.create("sale", 2).await;
     world.asks("sale", "ann", 201).await;
+    world.until_redis_has_written().await;
     world.crash_redis().await;
     assert_eq!(world.asks_until_answered("sale", "bob").await.status, 201);
     world.asks("sale", "cho", 410).await;

@@ -17,6 +17,8 @@ use local::process::{Child, Program, Spawner};
 use local::redis::Durability;
 use local::{broker, dynamodb, ports, redis};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
 use super::gate::Gate;
@@ -155,6 +157,21 @@ impl World {
     /// SIGKILL to Redis, and a start with what is on its disk.
     pub(crate) async fn crash_redis(&self) {
         crash(self.redis.as_ref().expect("a system with Redis")).await;
+    }
+
+    /// Waits until Redis has written its append-only file as far as it has answered: while a synchronisation of the disk
+    /// is under way, it answers first and writes up to two seconds later.
+    pub(crate) async fn until_redis_has_written(&self) {
+        let address = self.addresses.get(1).expect("a system with Redis");
+        until("Redis has written", async || {
+            let mut redis = TcpStream::connect(address).await.ok()?;
+            redis.write_all(b"INFO persistence\r\nQUIT\r\n").await.ok()?;
+            let mut told = String::new();
+            redis.read_to_string(&mut told).await.ok()?;
+            assert!(told.contains("aof_enabled:1"), "{told}");
+            ["aof_buffer_length:0\r", "aof_pending_bio_fsync:0\r"].iter().all(|line| told.contains(line)).then_some(())
+        })
+        .await;
     }
 
     /// SIGKILL to the broker, and a start with what is on its disk.
