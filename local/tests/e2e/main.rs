@@ -41,3 +41,5 @@ mod part;
 mod sandbox;
 #[cfg(test)]
 mod store;
+#[cfg(test)]
+mod topic_setup;
