@@ -59,6 +59,12 @@ pub struct Said {
     pub rank: Option<u64>,
     /// What a refused holder has.
     pub coupon: Option<Box<Said>>,
+    /// Of which coupon an item of a list is.
+    pub coupon_id: Option<String>,
+    /// A page of what somebody holds.
+    pub items: Vec<Said>,
+    /// Where the next page begins, if there is one.
+    pub next_cursor: Option<String>,
 }
 
 impl Answer {
@@ -111,6 +117,27 @@ impl Api {
     /// No answer.
     pub async fn status(&self, coupon_id: &str, ticket: &str, token: &HeaderValue) -> anyhow::Result<Answer> {
         self.call(Method::GET, &format!("/coupons/{coupon_id}/issues/{ticket}"), Some(token), Bytes::new()).await
+    }
+
+    /// What somebody holds of a coupon, by the list of all that is theirs; nothing if they hold none.
+    ///
+    /// # Errors
+    /// No answer, or another one than 200.
+    pub async fn held(&self, coupon_id: &str, token: &HeaderValue) -> anyhow::Result<Option<Said>> {
+        let mut path = "/me/coupons?limit=100".to_owned();
+        loop {
+            let answer = self.call(Method::GET, &path, Some(token), Bytes::new()).await?;
+            if answer.status != StatusCode::OK {
+                bail!("a list of coupons was not given: {}", answer.shown());
+            }
+            let page = answer.said();
+            if let Some(held) = page.items.into_iter().find(|item| item.coupon_id.as_deref() == Some(coupon_id)) {
+                return Ok(Some(held));
+            }
+            // Coupons come in order and each is on one page: the list ends.
+            let Some(cursor) = page.next_cursor else { return Ok(None) };
+            path = format!("/me/coupons?limit=100&cursor={cursor}");
+        }
     }
 
     /// Creates a coupon.

@@ -194,7 +194,12 @@ impl Rush {
                     tokio::time::sleep(wait(&answer)).await;
                 }
                 Ok(answer) => {
-                    self.refused(person, due, &answer);
+                    // A request without an answer may have won: a refusal before the queue says where that is to be seen.
+                    let held = if attempt > 0 { self.held(person, &answer).await } else { Ok(None) };
+                    match held {
+                        Ok(held) => self.refused(person, due, &answer, held),
+                        Err(error) => self.failed(format!("{error:#}")),
+                    }
                     return None;
                 }
                 Err(error) => {
@@ -205,6 +210,21 @@ impl Rush {
         }
         self.failed(last);
         None
+    }
+
+    /// What somebody holds who is told that there is nothing left, or that it is over.
+    async fn held(&self, person: &Person, answer: &Answer) -> anyhow::Result<Option<Box<Said>>> {
+        if answer.status != StatusCode::GONE {
+            return Ok(None);
+        }
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.0.api.held(&self.0.coupon_id, &person.token).await {
+                Err(_) if attempts < ATTEMPTS_MAX => tokio::time::sleep(RETRY_DEFAULT).await,
+                answered => return Ok(answered?.map(Box::new)),
+            }
+        }
     }
 
     /// Polls until the ticket has an outcome.
@@ -265,7 +285,7 @@ impl Rush {
         Some(ticket)
     }
 
-    fn refused(&self, person: &Person, due: Instant, answer: &Answer) {
+    fn refused(&self, person: &Person, due: Instant, answer: &Answer, held: Option<Box<Said>>) {
         let said = answer.said();
         let Some(code) = said.code.filter(|_| answer.status.is_client_error()) else {
             self.failed(answer.shown());
@@ -276,7 +296,7 @@ impl Rush {
         figures.refuse_ms.record(due.elapsed());
         figures.ended += 1;
         drop(figures);
-        self.holds(person, said.coupon);
+        self.holds(person, said.coupon.or(held));
     }
 
     /// A holder who asked again, and is told which request won.
