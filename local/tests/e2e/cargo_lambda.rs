@@ -80,7 +80,7 @@ impl Watch {
 
     /// The processes of a function that it runs: they alone are told this port.
     fn environments(&self, function: &str) -> BTreeSet<i32> {
-        let api = format!("127.0.0.1:{}/{function}", self.port);
+        let api = format!("127.0.0.1:{}/.rt/{function}", self.port);
         let pids =
             std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         let is_one = |pid: &i32| {
@@ -125,6 +125,17 @@ async fn until_built(sandbox: &Sandbox) {
     }
 }
 
+/// Waits until a request is decided: the worker is compiled after the API, and nobody in a rush waits as long as that.
+async fn until_decided(sandbox: &Sandbox) {
+    let coupon = sandbox.coupon("first", 1).await;
+    let ticket = sandbox.ticket(&coupon, "ann").await;
+    let end = Instant::now() + PATIENCE;
+    while sandbox.status(&coupon, &ticket, "ann").await.json()["status"] != "ISSUED" {
+        assert!(Instant::now() < end, "no decision after {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
 /// The samples in `events/`, with the function that each is for.
 fn samples() -> Vec<(PathBuf, &'static str)> {
     let files = std::fs::read_dir(workspace().join("events")).unwrap().map(|entry| entry.unwrap().path());
@@ -151,6 +162,7 @@ async fn cargo_lambda_is_the_host_of_a_rush_takes_up_new_code_and_answers_every_
     }
     let sandbox = Sandbox::start_in(&home, &["--functions", &watch.url()]).await;
     until_built(&sandbox).await;
+    until_decided(&sandbox).await;
 
     let directory = tempfile::tempdir().unwrap();
     let tickets = directory.path().join("tickets.jsonl");
@@ -188,8 +200,24 @@ async fn cargo_lambda_is_the_host_of_a_rush_takes_up_new_code_and_answers_every_
         let answer = watch.invoke(function, &sample).await;
         answers.insert(sample.file_stem().unwrap().to_str().unwrap().to_owned(), answer);
     }
+    // In the order of their names, so that the coupon is created before it is looked at and asked for.
+    let statuses = [
+        ("api-create-coupon", 201),
+        ("api-create-coupon-without-scope", 403),
+        ("api-get-coupon", 200),
+        ("api-issue", 202),
+        ("api-my-coupons", 200),
+        ("api-status", 200),
+        ("api-unknown-path", 404),
+        ("api-wrong-method", 405),
+    ];
+    for (sample, status) in statuses {
+        let answer = answers.remove(sample).expect(sample);
+        assert_eq!(answer.as_ref().map(|answer| &answer["statusCode"]), Ok(&json!(status)), "{sample}: {answer:?}");
+    }
+    assert!(answers.len() >= 6, "{answers:?}");
     for (sample, answer) in &answers {
-        eprintln!("{sample}: {answer:?}");
+        assert_eq!(answer, &Ok(Value::Null), "{sample}: a batch is decided, or dead letters");
     }
     sandbox.terminate().await;
     watch.end().await;
