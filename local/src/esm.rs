@@ -25,8 +25,47 @@ use tokio::signal::unix::{SignalKind, signal};
 /// As with every command-line error.
 const EXIT_USAGE: u8 = 2;
 
+const AFTER_HELP: &str = "\
+Example, with a function that `cargo lambda watch` runs:
+
+  cargo local esm --bootstrap-servers 127.0.0.1:9092 --topic orders --config mapping.yaml \\
+      --invoke http://127.0.0.1:9000/2015-03-31/functions/orders-worker/invocations --metrics-port 9400
+
+mapping.yaml, every line of which may be left out but for StartingPosition:
+
+  StartingPosition: TRIM_HORIZON        # or LATEST, AT_TIMESTAMP
+  BatchSize: 100                        # 1 to 10000
+  MaximumBatchingWindowInSeconds: 1     # 0 to 300; unset is half a second
+  SelfManagedKafkaEventSourceConfig:
+    ConsumerGroupId: orders-worker      # unset is a new group at every start
+  FilterCriteria:
+    Filters: [{Pattern: '{\"value\":{\"kind\":[\"order\"]}}'}]
+  ProvisionedPollerConfig:              # what follows needs provisioned mode
+    MinimumPollers: 1
+  FunctionResponseTypes: [ReportBatchItemFailures]
+  MaximumRetryAttempts: 3               # -1 is for ever
+  MaximumRecordAgeInSeconds: 3600
+  BisectBatchOnFunctionError: true
+  DestinationConfig:
+    OnFailure: {Destination: 'arn:aws:sqs:us-east-1:123456789012:failed'}
+  Emulator:                             # where AWS is silent; all optional
+    pbr: selective                      # or resume: from the lowest named on
+    null_key: omit                      # or null
+    null_value: omit                    # or null
+    null_header: empty                  # or null
+    filter_mismatch: pass               # or drop: what no filter applies to
+    lenient_errors: false               # true: errorType alone is an error
+    provisioned: false                  # true: without the config above
+    time_factor: 1                      # scales the back-off of 1 to 30 s
+    function_timeout_seconds: 60        # at most 840
+    destinations:                       # who takes an ARN's payloads, by POST
+      'arn:aws:sqs:us-east-1:123456789012:failed': http://127.0.0.1:8080/
+
+Exit codes: 0 after SIGTERM or Ctrl-C, 2 for a flag or a file that is refused, 1 for everything else.";
+
 /// `esm`: from where to where.
 #[derive(Debug, Args)]
+#[command(after_long_help = AFTER_HELP, after_help = "--help shows an example and what FILE may hold")]
 pub struct EsmOptions {
     /// The brokers, as HOST:PORT,HOST:PORT; they win over the file's
     #[arg(long, value_name = "HOST:PORT,…")]
@@ -40,12 +79,11 @@ pub struct EsmOptions {
     /// librdkafka properties for brokers that want TLS or SASL (security.protocol=…, sasl.username=…, one a line)
     #[arg(long, value_name = "FILE")]
     pub kafka_config: Option<PathBuf>,
-    /// YAML or JSON: the `Properties` of an AWS::Lambda::EventSourceMapping, and beside them `Emulator:` with pbr,
-    /// null_key, null_value, null_header, filter_mismatch, lenient_errors, provisioned, time_factor,
-    /// function_timeout_seconds and destinations. Without it: TRIM_HORIZON, and a group of its own
+    /// YAML or JSON: the `Properties` of an AWS::Lambda::EventSourceMapping, and beside them `Emulator:` with the
+    /// emulator's own switches. Without it: TRIM_HORIZON, and a group of its own
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Serve the metrics at http://127.0.0.1:N/metrics, as text, or as JSON to those who accept that
+    /// Serve the metrics at http://127.0.0.1:N/metrics in Prometheus' text format, or as JSON to those who accept that
     #[arg(long, value_name = "N")]
     pub metrics_port: Option<u16>,
 }
@@ -53,25 +91,28 @@ pub struct EsmOptions {
 /// Runs the mapping until SIGINT or SIGTERM.
 ///
 /// # Errors
-/// The brokers do not answer, a file cannot be read, or the mapping ends by itself. What is refused is said, with exit
-/// code 2.
+/// The brokers do not answer, or the mapping ends by itself. What is refused is said, with exit code 2.
 pub async fn run(options: &EsmOptions) -> anyhow::Result<ExitCode> {
     // From the first moment on, so that a signal never ends the process in between.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let (mapping, emulator, client) = match configured(options) {
+        Ok(configured) => configured,
+        Err(refused) => return Ok(refuse(&refused)),
+    };
+    // Before the mapping, which would otherwise have to be taken back when the port is taken.
+    let listener = listen(options.metrics_port).await?;
+    let starting = kafka_esm::start(&mapping, &emulator, client, &options.invoke);
     let running = tokio::select! {
-        started = start(options) => match started? {
+        started = starting => match started {
             Ok(running) => Arc::new(running),
-            Err(refused @ EsmError::Refused(_)) => {
-                eprintln!("error: {refused}");
-                return Ok(ExitCode::from(EXIT_USAGE));
-            }
+            Err(refused @ EsmError::Refused(_)) => return Ok(refuse(&refused.into())),
             Err(error) => return Err(error.into()),
         },
-        _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
-        _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
+        _ = terminate.recv() => return Ok(ended(Metrics::default())),
+        _ = interrupt.recv() => return Ok(ended(Metrics::default())),
     };
-    let served = serve_metrics(options.metrics_port, Arc::clone(&running)).await?;
+    let served = listener.map(|listener| serve_metrics(listener, Arc::clone(&running)));
     let ready = async {
         if running.ready().await.is_ok() {
             println!("{}", json!({"ready": true, "topic": running.topic(), "group": running.group()}));
@@ -84,30 +125,39 @@ pub async fn run(options: &EsmOptions) -> anyhow::Result<ExitCode> {
         _ = interrupt.recv() => {}
         _ = running.ended() => {}
     }
-    let ended = running.stop().await;
+    let stopped = running.stop().await;
     if let Some(task) = served {
         task.abort();
     }
-    let (metrics, fault) = match ended {
-        Ok(metrics) => (metrics, None),
-        Err(fault) => (running.metrics().await, Some(fault)),
-    };
-    println!("{}", json!({"metrics": metrics}));
-    fault.map_or(Ok(ExitCode::SUCCESS), |fault| Err(fault.into()))
+    match stopped {
+        Ok(metrics) => Ok(ended(metrics)),
+        Err(fault) => {
+            ended(running.metrics().await);
+            Err(fault.into())
+        }
+    }
 }
 
-/// The outer error is a file's or a flag's, the inner one the mapping's.
-async fn start(options: &EsmOptions) -> anyhow::Result<Result<Running, EsmError>> {
+fn refuse(refused: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {refused:#}");
+    ExitCode::from(EXIT_USAGE)
+}
+
+/// The last line.
+fn ended(metrics: Metrics) -> ExitCode {
+    println!("{}", json!({"metrics": metrics}));
+    ExitCode::SUCCESS
+}
+
+/// What flags and files say together. Every error is one of usage.
+fn configured(options: &EsmOptions) -> anyhow::Result<(Mapping, Emulator, BTreeMap<String, String>)> {
     let file = match &options.config {
         Some(path) => read(path)?,
         None => json!({"StartingPosition": "TRIM_HORIZON"}),
     };
-    let client = crate::broker::connection(&options.bootstrap_servers, options.kafka_config.as_deref())?;
-    let (mapping, emulator) = match Mapping::from_value(file).and_then(|read| with_flags(read, options)) {
-        Ok(read) => read,
-        Err(refused) => return Ok(Err(refused)),
-    };
-    Ok(kafka_esm::start(&mapping, &emulator, client.properties().clone(), &options.invoke).await)
+    let connection = crate::broker::connection(&options.bootstrap_servers, options.kafka_config.as_deref())?;
+    let (mapping, emulator) = with_flags(Mapping::from_value(file)?, options)?;
+    Ok((mapping, emulator, connection.for_consumer().properties().clone()))
 }
 
 /// Flags win, but for a topic: two different ones are a mistake, whichever is meant.
@@ -165,19 +215,19 @@ fn json_of(yaml: &Yaml<'_>) -> anyhow::Result<Value> {
     })
 }
 
-async fn serve_metrics(
-    port: Option<u16>,
-    running: Arc<Running>,
-) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
+async fn listen(port: Option<u16>) -> anyhow::Result<Option<TcpListener>> {
     let Some(port) = port else { return Ok(None) };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
-    let listener = listener.with_context(|| format!("--metrics-port {port}"))?;
+    listener.map(Some).with_context(|| format!("--metrics-port {port} cannot be listened on; give another one"))
+}
+
+fn serve_metrics(listener: TcpListener, running: Arc<Running>) -> tokio::task::JoinHandle<()> {
     let router = Router::new().route("/metrics", get(metrics)).with_state(running);
-    Ok(Some(tokio::spawn(async move {
+    tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(%error, "the metrics are no longer served");
         }
-    })))
+    })
 }
 
 async fn metrics(State(running): State<Arc<Running>>, headers: HeaderMap) -> Response {
@@ -186,16 +236,8 @@ async fn metrics(State(running): State<Arc<Running>>, headers: HeaderMap) -> Res
     if accepted.contains("application/json") {
         return Json(json!({"metrics": metrics})).into_response();
     }
-    let text = exposition(&metrics, &running);
+    let text = metrics.exposition(&[("topic", running.topic()), ("group", running.group())]);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
-}
-
-/// Prometheus' text format, under AWS's own names.
-fn exposition(metrics: &Metrics, running: &Running) -> String {
-    let numbers: BTreeMap<String, u64> =
-        serde_json::to_value(metrics).and_then(serde_json::from_value).unwrap_or_default();
-    let labels = format!("{{topic={:?},group={:?}}}", running.topic(), running.group());
-    numbers.iter().map(|(name, number)| format!("{name}{labels} {number}\n")).collect()
 }
 
 #[cfg(test)]

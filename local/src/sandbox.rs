@@ -66,8 +66,7 @@ impl Sandbox {
         let secrets = starting.secrets().await?;
         let functions = starting.functions(&tables, &secrets).await?;
         let gateway = starting.gateway(&functions).await?;
-        let (mapping, ()) =
-            tokio::try_join!(starting.mapping(&log, &functions), starting.answers(&gateway, &functions))?;
+        let (mapping, ()) = tokio::try_join!(starting.mapping(&functions), starting.answers(&gateway, &functions))?;
         let functions_address = functions.address.clone();
         let targets = Targets {
             broker: log.part,

@@ -45,7 +45,6 @@ const CALLS_MAX: usize = 512;
 /// adds the next one holds the lock that is needed to take one away.
 /// <https://github.com/cargo-lambda/cargo-lambda/blob/main/crates/cargo-lambda-watch/src/state.rs>
 const CALLS_ELSEWHERE_MAX: usize = 64;
-const FETCH_WAIT_MS: &str = "20";
 
 /// What stands for a variable of a path when the functions are asked whether they answer.
 const NOBODY: &str = "ready";
@@ -258,14 +257,10 @@ impl<'a> Starting<'a> {
     }
 
     /// The mapping, a member of its group.
-    pub(crate) async fn mapping(&self, log: &Log, functions: &Functions) -> anyhow::Result<kafka_esm::Running> {
+    pub(crate) async fn mapping(&self, functions: &Functions) -> anyhow::Result<kafka_esm::Running> {
         let worker = &self.settings.worker.name;
         let invoke = format!("{}/2015-03-31/functions/{worker}/invocations", functions.address);
-        let mut client = self.connection.properties().clone();
-        if log.part.is_some() {
-            // The embedded broker's fetch does not wake on new data: a lone request would wait for the default 500 ms.
-            client.insert("fetch.wait.max.ms".to_owned(), FETCH_WAIT_MS.to_owned());
-        }
+        let client = self.connection.clone().for_consumer().properties().clone();
         let started = kafka_esm::start(&self.settings.mapping, &self.settings.emulator(), client, &invoke).await;
         let running = started.map_err(|error| self.settings.refusal(error))?;
         match tokio::time::timeout(MAPPING_MAX, running.ready()).await {

@@ -6,9 +6,19 @@ use rdkafka::error::KafkaError;
 /// Why a mapping does not start, or has ended.
 #[derive(Debug, thiserror::Error)]
 pub enum EsmError {
-    /// Correct the named values; each line is one of them.
-    #[error("the mapping is refused:\n{}", list(.0))]
+    /// Correct the named values; where there are several, each has a line.
+    #[error("the mapping is refused:{}", list(.0))]
     Refused(Vec<String>),
+    /// Start the broker, or correct its address or what it takes to log in.
+    #[error(
+        "no broker answers at {servers}, {reason}; is it running, is that its address, and does it want TLS or a login?"
+    )]
+    Unreachable {
+        /// The brokers' addresses as they were given.
+        servers: String,
+        /// What the client met last.
+        reason: String,
+    },
     /// The broker or a property of its client; the properties are named by librdkafka.
     #[error("the Kafka client failed while it {doing}: {source}")]
     Kafka {
@@ -27,10 +37,22 @@ pub enum EsmError {
 }
 
 fn list(problems: &[String]) -> String {
-    problems.iter().map(|problem| format!("- {problem}")).collect::<Vec<_>>().join("\n")
+    match problems {
+        [problem] => format!(" {problem}"),
+        problems => problems.iter().map(|problem| format!("\n- {problem}")).collect(),
+    }
 }
 
 impl EsmError {
+    /// A client that cannot be made has a property that cannot be, which librdkafka names. The value is not told, for it
+    /// may be a password.
+    pub(crate) fn of_creation(error: KafkaError) -> Self {
+        if let KafkaError::ClientConfig(_, reason, name, _value) = &error {
+            return Self::Refused(vec![format!("the client property {name}: {reason}")]);
+        }
+        Self::kafka("was configured")(error)
+    }
+
     pub(crate) fn kafka(doing: &'static str) -> impl FnOnce(KafkaError) -> Self {
         move |source| Self::Kafka { doing, source }
     }

@@ -9,12 +9,16 @@ use hyper::header::{CONTENT_TYPE, HeaderMap};
 use hyper::{Method, Request, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::response::{Exchange, HttpAnswer};
 
 /// Lambda's own limit of a synchronous answer is 6 MB; the double leaves room for an error's stack trace.
 const ANSWER_BYTES_MAX: usize = 12 * 1024 * 1024;
+
+/// Node's HTTP server, which many local hosts are made of, closes a connection after five idle seconds; a request that
+/// meets that moment would be an invocation of which nobody knows whether it ran.
+const IDLE_MAX: Duration = Duration::from_secs(4);
 
 /// A client whose connections are kept between invocations.
 #[derive(Debug, Clone)]
@@ -26,7 +30,9 @@ impl Http {
     pub(crate) fn new() -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        Self { client: Client::builder(TokioExecutor::new()).build(connector) }
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_MAX);
+        Self { client: builder.build(connector) }
     }
 
     /// Invokes the function and waits for the answer as long as the function may run.
@@ -63,6 +69,7 @@ impl Http {
             status: head.status.as_u16(),
             function_error: text("x-amz-function-error"),
             executed_version: text("x-amz-executed-version"),
+            content_type: text("content-type"),
             request_id: text("x-amzn-requestid").or_else(|| text("x-amz-request-id")),
             body,
         })

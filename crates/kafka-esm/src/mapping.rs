@@ -27,7 +27,7 @@ pub struct Mapping {
     pub self_managed_event_source: Option<SelfManagedEventSource>,
     /// The group.
     pub self_managed_kafka_event_source_config: Option<KafkaEventSourceConfig>,
-    /// Accepted and not used: how the emulator reaches the brokers is said by client properties.
+    /// Checked and not used: how the emulator reaches the brokers is said by client properties.
     pub source_access_configurations: Vec<SourceAccessConfiguration>,
     /// Its presence is provisioned mode.
     pub provisioned_poller_config: Option<ProvisionedPollerConfig>,
@@ -45,10 +45,10 @@ pub struct Mapping {
     pub function_response_types: Vec<String>,
     /// A mapping that is not enabled does not start.
     pub enabled: Option<bool>,
-    /// Accepted and not used.
-    pub logging_config: Option<Value>,
-    /// Accepted and not used: every metric is always there.
-    pub metrics_config: Option<Value>,
+    /// Checked and not used: every line is written, to the process's own log.
+    pub logging_config: Option<LoggingConfig>,
+    /// Checked and not used: every metric is always there.
+    pub metrics_config: Option<MetricsConfig>,
     /// Accepted and not used.
     pub kms_key_arn: Option<Value>,
     /// Accepted and not used.
@@ -136,6 +136,22 @@ pub struct DestinationConfig {
 pub struct OnFailure {
     /// The ARN of an SQS queue, an SNS topic or an S3 bucket, or `kafka://topic`.
     pub destination: String,
+}
+
+/// What the managed mapping logs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+pub struct LoggingConfig {
+    /// `DEBUG`, `INFO` or `WARN`.
+    pub system_log_level: Option<String>,
+}
+
+/// Which metrics the managed mapping publishes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Any of `EventCount`, `ErrorCount`, `KafkaMetrics`.
+    pub metrics: Vec<String>,
 }
 
 impl Mapping {

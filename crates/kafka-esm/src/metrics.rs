@@ -1,5 +1,7 @@
 //! The managed mapping's metrics under their own names, as counters that are always there, zeros included.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
@@ -62,7 +64,7 @@ pub struct Metrics {
     pub provisioned_pollers: u64,
     /// Ten pollers make one.
     pub event_poller_unit: u64,
-    /// Bytes of polled keys, values and headers.
+    /// Bytes of polled keys and values.
     pub event_poller_throughput_in_bytes: u64,
     /// Messages that a destination did not take, as the function's metric.
     pub destination_delivery_failures: u64,
@@ -88,5 +90,72 @@ impl Counters {
             destination_delivery_failures: read(&self.delivery_error),
             ..Metrics::default()
         }
+    }
+}
+
+/// What goes up and down; everything else is a counter.
+const GAUGES: [&str; 4] = ["MaxOffsetLag", "SumOffsetLag", "ProvisionedPollers", "EventPollerUnit"];
+
+impl Metrics {
+    /// Every number by the managed mapping's name for it.
+    #[must_use]
+    pub fn by_name(&self) -> BTreeMap<String, u64> {
+        serde_json::to_value(self).and_then(serde_json::from_value).unwrap_or_default()
+    }
+
+    /// The numbers in Prometheus' text format 0.0.4, each with these labels.
+    #[must_use]
+    pub fn exposition(&self, labels: &[(&str, &str)]) -> String {
+        let escaped = |value: &str| value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
+        let label = |(name, value): &(&str, &str)| format!("{name}=\"{}\"", escaped(value));
+        let labels = labels.iter().map(label).collect::<Vec<_>>().join(",");
+        let mut text = String::new();
+        for (name, number) in self.by_name() {
+            let kind = if GAUGES.contains(&name.as_str()) { "gauge" } else { "counter" };
+            // Writing into a string cannot fail.
+            write!(text, "# TYPE {name} {kind}\n{name}{{{labels}}} {number}\n").unwrap_or_default();
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_are_the_managed_mappings_and_zeros_are_there() {
+        let names: Vec<String> = Metrics::default().by_name().into_keys().collect();
+        let expected = [
+            "CommitErrorCount",
+            "CommittedEventCount",
+            "DestinationDeliveryFailures",
+            "DroppedEventCount",
+            "EventPollerThroughputInBytes",
+            "EventPollerUnit",
+            "FailedInvokeEventCount",
+            "FilteredOutEventCount",
+            "InvokeErrorCount",
+            "InvokedEventCount",
+            "MaxOffsetLag",
+            "OnFailureDestinationDeliveredEventCount",
+            "OnFailureDestinationDeliveryErrorCount",
+            "PolledEventCount",
+            "PollingErrorCount",
+            "ProvisionedPollers",
+            "SchemaRegistryErrorCount",
+            "SumOffsetLag",
+        ];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn the_text_has_a_type_and_a_line_for_each_and_its_labels_are_escaped() {
+        let metrics = Metrics { polled_event_count: 7, max_offset_lag: 3, ..Metrics::default() };
+        let text = metrics.exposition(&[("topic", "t"), ("group", "a\"b\\c\nd")]);
+        let labels = r#"{topic="t",group="a\"b\\c\nd"}"#;
+        assert!(text.contains(&format!("# TYPE PolledEventCount counter\nPolledEventCount{labels} 7\n")), "{text}");
+        assert!(text.contains(&format!("# TYPE MaxOffsetLag gauge\nMaxOffsetLag{labels} 3\n")), "{text}");
+        assert_eq!(text.lines().count(), 2 * Metrics::default().by_name().len());
     }
 }

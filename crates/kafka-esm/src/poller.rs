@@ -29,10 +29,18 @@ use crate::settings::Settings;
 const POLL_MAX: Duration = Duration::from_millis(100);
 /// Records handed over at once.
 const HAND_OVER_MAX: usize = 1_000;
+/// And at most so many bytes of JSON, or a rush of large records would stand in memory many times over.
+const HAND_OVER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Hand-overs that may wait for the runner.
-const HAND_OVERS_WAITING_MAX: usize = 16;
+const HAND_OVERS_WAITING_MAX: usize = 4;
 /// Longest back-off, and some time for a destination, beyond the function's own time-out.
 const POLL_INTERVAL_SLACK: Duration = Duration::from_secs(90);
+/// How long a broker may take to tell of its topics, and how often a topic is looked for that it does not tell of.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+const TOPIC_ATTEMPTS_MAX: usize = 15;
+const TOPIC_ATTEMPTS_APART: Duration = Duration::from_millis(200);
+/// Errors of a client that could not connect: one a broker and an attempt, of which there are few.
+const ERRORS_READ_MAX: usize = 1_000;
 const POLL_INTERVAL_MIN: Duration = Duration::from_secs(900);
 
 /// What the runner learns from the poller, in order.
@@ -53,22 +61,32 @@ pub(crate) enum News {
 /// The consumer with its context.
 pub(crate) type EsmConsumer = BaseConsumer<Shared>;
 
+/// Read and not handed over yet.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pub(crate) polled: Vec<Polled>,
+    /// Of the records' JSON.
+    pub(crate) bytes: usize,
+}
+
 /// What the poller's thread and its callbacks share.
 pub(crate) struct Shared {
     pub(crate) settings: Arc<Settings>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) news: mpsc::Sender<News>,
     /// Read and not handed over yet. A revocation clears it: its new owner reads it again.
-    pub(crate) outbox: Mutex<Vec<Polled>>,
+    pub(crate) outbox: Mutex<Outbox>,
     /// How many partitions the topic had at the start; later ones are read from their beginning.
     pub(crate) original_partitions: AtomicI32,
+    /// What the client complained of last: why a broker does not answer, which the question itself does not tell.
+    pub(crate) complaint: Mutex<Option<String>>,
     /// The assignment could not be taken up and has to be asked for again.
     pub(crate) rejoin: AtomicBool,
     pub(crate) stop: AtomicBool,
 }
 
 impl Shared {
-    pub(crate) fn outbox(&self) -> std::sync::MutexGuard<'_, Vec<Polled>> {
+    pub(crate) fn outbox(&self) -> std::sync::MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -100,12 +118,13 @@ impl Poller {
             counters: Arc::clone(counters),
             news,
             outbox: Mutex::default(),
+            complaint: Mutex::default(),
             original_partitions: AtomicI32::new(i32::MAX),
             rejoin: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         };
         let config = client_config(settings, client);
-        let consumer: EsmConsumer = config.create_with_context(shared).map_err(EsmError::kafka("was configured"))?;
+        let consumer: EsmConsumer = config.create_with_context(shared).map_err(EsmError::of_creation)?;
         let partitions = check_topics(&consumer, settings)?;
         consumer.context().original_partitions.store(partitions, Ordering::Relaxed);
         consumer.subscribe(&[&settings.topic]).map_err(EsmError::kafka("subscribed"))?;
@@ -123,6 +142,8 @@ fn client_config(settings: &Settings, client: &BTreeMap<String, String>) -> Clie
     // Defaults that a client property may replace. A full queue must not delay the next fetch by its default second.
     config
         .set("client.id", "kafka-esm")
+        // A rebalance is held until the running invocations end, and polls nothing meanwhile.
+        .set("max.poll.interval.ms", poll_interval.as_millis().to_string())
         .set("session.timeout.ms", "10000")
         .set("topic.metadata.refresh.interval.ms", "10000")
         .set("fetch.queue.backoff.ms", "10")
@@ -140,33 +161,59 @@ fn client_config(settings: &Settings, client: &BTreeMap<String, String>) -> Clie
         .set("allow.auto.create.topics", "false")
         // Where a begin has left the log between being chosen and being fetched.
         .set("auto.offset.reset", "earliest")
-        .set("partition.assignment.strategy", "range,roundrobin")
-        .set("max.poll.interval.ms", poll_interval.as_millis().to_string());
+        .set("partition.assignment.strategy", "range,roundrobin");
     config
 }
 
 /// How many partitions the topic has. A missing topic is refused here, where it can be said.
 fn check_topics(consumer: &EsmConsumer, settings: &Settings) -> Result<i32, EsmError> {
     use crate::destination::Destination;
-    const TIMEOUT: Duration = Duration::from_secs(10);
-    let partitions_of = |topic: &str| {
-        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).map_err(EsmError::kafka("asked for the topic"))?;
-        let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
-        Ok::<_, EsmError>(found.map_or(0, |found| found.partitions().len()))
-    };
     let missing = |name: &str, topic: &str| {
         let servers = &settings.bootstrap_servers;
         EsmError::Refused(vec![format!("{name}: the topic {topic} does not exist at {servers}; create it first")])
     };
     if let Some(Destination::Kafka { topic }) = &settings.destination
-        && partitions_of(topic)? == 0
+        && partitions_of(consumer, settings, topic)? == 0
     {
         return Err(missing("DestinationConfig.OnFailure.Destination", topic));
     }
-    match partitions_of(&settings.topic)? {
+    match partitions_of(consumer, settings, &settings.topic)? {
         0 => Err(missing("Topics", &settings.topic)),
         partitions => Ok(i32::try_from(partitions).unwrap_or(i32::MAX)),
     }
+}
+
+/// None for a topic that is not there. One that was made a moment ago may be unknown to the broker that is asked.
+fn partitions_of(consumer: &EsmConsumer, settings: &Settings, topic: &str) -> Result<usize, EsmError> {
+    for attempt in 1..=TOPIC_ATTEMPTS_MAX {
+        let metadata = consumer.fetch_metadata(Some(topic), METADATA_TIMEOUT);
+        let metadata = metadata.map_err(|error| unreachable(consumer, settings, &error))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
+        match found.map_or(0, |found| found.partitions().len()) {
+            0 if attempt < TOPIC_ATTEMPTS_MAX => wait(TOPIC_ATTEMPTS_APART),
+            partitions => return Ok(partitions),
+        }
+    }
+    Ok(0)
+}
+
+/// On the blocking thread of the start.
+#[expect(clippy::disallowed_methods, reason = "no async code, and bounded")]
+fn wait(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// Nobody has answered, or not as a broker would.
+fn unreachable(consumer: &EsmConsumer, settings: &Settings, error: &KafkaError) -> EsmError {
+    // The client tells its errors, of which the last is the reason, to whoever polls.
+    for _ in 0..ERRORS_READ_MAX {
+        if consumer.poll(Duration::ZERO).is_none() {
+            break;
+        }
+    }
+    let complaint = consumer.context().complaint.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let reason = complaint.unwrap_or_else(|| error.to_string());
+    EsmError::Unreachable { servers: settings.bootstrap_servers.clone(), reason }
 }
 
 /// Polls until it is told to stop; dropping the consumer then leaves the group.
@@ -190,21 +237,27 @@ fn run(consumer: &EsmConsumer) {
                 Ok(message) => take(shared, &message, &mut scratch),
                 Err(error) => alive &= survives(shared, error),
             }
-            if shared.outbox().len() >= HAND_OVER_MAX {
+            if is_full(&shared.outbox()) {
                 break;
             }
         }
-        let polled = std::mem::take(&mut *shared.outbox());
+        let polled = std::mem::take(&mut *shared.outbox()).polled;
         if !polled.is_empty() {
             alive &= shared.tell(News::Polled(polled));
         }
     }
 }
 
+/// Whether it is time to hand over, though there may be more to poll.
+fn is_full(outbox: &Outbox) -> bool {
+    outbox.polled.len() >= HAND_OVER_MAX || outbox.bytes >= HAND_OVER_BYTES_MAX
+}
+
 /// Counts and logs an error; `false` after one that librdkafka does not recover from by itself.
 fn survives(shared: &Shared, error: KafkaError) -> bool {
     add(&shared.counters.polling_error, 1);
-    tracing::warn!(%error, topic = shared.settings.topic, "polling failed");
+    // Told with its reason by the context already, which a code alone lacks.
+    tracing::debug!(%error, topic = shared.settings.topic, "polling failed");
     if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
         shared.tell(News::Fatal(error));
         return false;
@@ -216,8 +269,8 @@ fn take(shared: &Shared, message: &BorrowedMessage<'_>, scratch: &mut String) {
     let (partition, offset) = (message.partition(), message.offset());
     let bytes = message.key_len() + message.payload_len();
     add(&shared.counters.polled_bytes, bytes);
+    scratch.clear();
     let polled = if shared.settings.filters.pass(message.payload()) {
-        scratch.clear();
         encode(shared, message, scratch);
         let json = Bytes::copy_from_slice(scratch.as_bytes());
         let timestamp = timestamp(message).0;
@@ -225,7 +278,9 @@ fn take(shared: &Shared, message: &BorrowedMessage<'_>, scratch: &mut String) {
     } else {
         Polled::FilteredOut { partition, offset }
     };
-    shared.outbox().push(polled);
+    let mut outbox = shared.outbox();
+    outbox.polled.push(polled);
+    outbox.bytes += scratch.len();
 }
 
 /// Writes the record's JSON.

@@ -57,6 +57,10 @@ pub(crate) fn resolve<C: ConsumerContext>(
     partitions: &[i32],
     original: i32,
 ) -> KafkaResult<Vec<(i32, i64)>> {
+    if partitions.is_empty() {
+        // A member beyond the number of partitions; some brokers take a question about nothing for one about everything.
+        return Ok(Vec::new());
+    }
     let list = |offset: Offset| {
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for partition in partitions {

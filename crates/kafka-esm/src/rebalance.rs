@@ -2,7 +2,7 @@
 //! heartbeats are librdkafka's own, and the poll interval is longer than any function may run.
 
 use std::sync::atomic::Ordering;
-use std::sync::mpsc as std_mpsc;
+use std::sync::{PoisonError, mpsc as std_mpsc};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -13,7 +13,7 @@ use rdkafka::types::RDKafkaRespErr;
 
 use crate::engine::{Uncommitted, count_commit};
 use crate::metrics::add;
-use crate::poller::{News, Shared};
+use crate::poller::{News, Outbox, Shared};
 use crate::position;
 use crate::settings::{Settings, Start};
 
@@ -36,6 +36,7 @@ impl ClientContext for Shared {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(target: "librdkafka", %error, reason, "client error");
+        *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
     }
 }
 
@@ -83,7 +84,7 @@ impl Shared {
 
     /// Waits until nothing of the partitions is under way and commits what was resolved, while that is still allowed.
     fn give_back(&self, consumer: &BaseConsumer<Self>, partitions: Vec<i32>) {
-        self.outbox().clear();
+        *self.outbox() = Outbox::default();
         let lost = consumer.assignment_lost();
         tracing::info!(
             topic = self.settings.topic,

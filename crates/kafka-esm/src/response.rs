@@ -14,9 +14,23 @@ pub(crate) struct HttpAnswer {
     pub(crate) function_error: Option<String>,
     /// `X-Amz-Executed-Version`.
     pub(crate) executed_version: Option<String>,
+    pub(crate) content_type: Option<String>,
     /// `X-Amz-Request-Id` or `x-amzn-RequestId`.
     pub(crate) request_id: Option<String>,
     pub(crate) body: Bytes,
+}
+
+/// What is said of an address that answers with HTML.
+pub(crate) const PAGE: &str = "a page of HTML, as a web server answers and no Invoke address does; a complete one is \
+                               http://HOST:PORT/2015-03-31/functions/NAME/invocations";
+
+impl HttpAnswer {
+    /// Whether a web server speaks here: no Invoke address answers with a page, whatever its function returns.
+    pub(crate) fn is_page(&self) -> bool {
+        let html = self.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"));
+        let start: String = shown(&self.body).trim_start().chars().take(14).collect::<String>().to_ascii_lowercase();
+        html && (start.starts_with("<!doctype html") || start.starts_with("<html"))
+    }
 }
 
 /// How an HTTP exchange ended.
@@ -81,6 +95,10 @@ pub(crate) fn interpret(exchange: &Exchange, request: &Request<'_>) -> Outcome {
         }
         Exchange::Broken(reason) => return Outcome::NotInvoked(reason.clone()),
     };
+    if answer.is_page() {
+        // Success by its status, were the body not looked at, and then records would be gone that nobody has seen.
+        return Outcome::NotInvoked(format!("{}: {PAGE}", answer.status));
+    }
     match (answer.status, answer.function_error.as_deref()) {
         (200, Some(kind)) => {
             let context = context(answer, Some(kind));
@@ -195,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn c18_an_empty_answer_of_any_kind_is_success() {
+    fn c18_every_empty_body_is_read_as_success() {
         let empty =
             ["null", "{}", "[]", r#"{"batchItemFailures":[]}"#, r#"{"batchItemFailures":null}"#, "", r#"{"ok":true}"#];
         for body in empty {

@@ -19,7 +19,7 @@ use crate::http::Http;
 use crate::metrics::{Counters, Metrics, add};
 use crate::poller::{EsmConsumer, News};
 use crate::rebalance::{self, list};
-use crate::response::Exchange;
+use crate::response::{Exchange, PAGE};
 use crate::settings::Settings;
 
 /// A commit that the broker refused is tried again after this, unless there is something newer before.
@@ -57,6 +57,8 @@ pub(crate) struct Runner {
     pub(crate) commit: CommitState,
     /// The answer that a held rebalance waits for.
     pub(crate) revoking: Option<std_mpsc::Sender<Vec<Uncommitted>>>,
+    /// Whether the invoke address has answered as one.
+    pub(crate) met: bool,
     pub(crate) fault: Option<String>,
 }
 
@@ -78,9 +80,9 @@ impl Runner {
         let mut jobs = JoinSet::new();
         let mut stopping = false;
         while !(stopping && self.engine.is_idle() && !self.commit.under_way) && self.fault.is_none() {
-            let wake = self.advance(&mut jobs);
+            let (wake, hold) = self.advance(&mut jobs);
             tokio::select! {
-                told = news.recv() => match told {
+                told = news.recv(), if !hold => match told {
                     Some(told) => self.hear(told),
                     None => self.fault = Some("the poller is gone".to_owned()),
                 },
@@ -97,19 +99,21 @@ impl Runner {
                 }
             }
         }
+        // What ended last may be what a rebalance waits for.
+        self.answer_revocation();
         self.leave(news, thread).await;
     }
 
-    /// Starts what can start; when to look again.
-    fn advance(&mut self, jobs: &mut JoinSet<Done>) -> Option<Instant> {
+    /// Starts what can start; when to look again, and whether to hear nothing of the poller until then.
+    fn advance(&mut self, jobs: &mut JoinSet<Done>) -> (Option<Instant>, bool) {
         let (actions, wake) = self.engine.next(now());
         for action in actions {
             self.begin(action, jobs);
         }
         self.answer_revocation();
-        self.regulate();
+        let hold_until = self.regulate();
         let retry_commit = self.commit(jobs);
-        wake.into_iter().chain(retry_commit).min()
+        (wake.into_iter().chain(retry_commit).chain(hold_until).min(), hold_until.is_some())
     }
 
     fn begin(&self, action: Action, jobs: &mut JoinSet<Done>) {
@@ -127,11 +131,25 @@ impl Runner {
 
     fn finish(&mut self, done: Done) {
         match done {
-            Done::Invoked(task, exchange) => self.engine.invoked(task, &exchange, now(), fastrand::f64()),
+            Done::Invoked(task, exchange) => {
+                self.meet(&exchange);
+                self.engine.invoked(task, &exchange, now(), fastrand::f64());
+            }
             Done::Delivered(task, delivered) => {
                 self.engine.delivered(task, delivered.records_taken, delivered.messages_failed);
             }
             Done::Committed(positions, result) => self.committed(&positions, result),
+        }
+    }
+
+    /// Ends a mapping whose very first answer tells that there is no function behind its address. Later on, a page is a
+    /// proxy's that will pass.
+    fn meet(&mut self, exchange: &Exchange) {
+        let Exchange::Answered(answer) = exchange else { return };
+        if !answer.is_page() {
+            self.met = true;
+        } else if answer.status == 200 && !self.met {
+            self.fault = Some(format!("{} answers with {PAGE}", self.invoke));
         }
     }
 
@@ -179,9 +197,9 @@ impl Runner {
         self.publish(false);
     }
 
-    /// Pauses partitions of which too much waits, and lets them go on.
-    fn regulate(&mut self) {
-        let flow = self.engine.flow();
+    /// Pauses partitions of which too much waits, and lets them go on; until when nothing is to be taken in.
+    fn regulate(&mut self) -> Option<Instant> {
+        let flow = self.engine.flow(clock::now());
         let apply = |partitions: &[i32], pause: bool| {
             let list = list(&self.settings, partitions.iter().map(|partition| (*partition, 0)))?;
             if pause { self.consumer.pause(&list) } else { self.consumer.resume(&list) }
@@ -194,6 +212,7 @@ impl Runner {
                 tracing::warn!(%error, ?partitions, pause, "could not regulate the fetching");
             }
         }
+        flow.hold_until
     }
 
     /// Commits what is resolved, unless a commit is under way; when a refused one is due again. On a thread that may

@@ -80,6 +80,7 @@ pub async fn start(
         state,
         commit: CommitState::default(),
         revoking: None,
+        met: false,
         fault: None,
     };
     #[expect(clippy::disallowed_methods, reason = "the emulator is no function: nothing freezes its tasks")]
@@ -95,7 +96,7 @@ fn producer(settings: &Settings, client: &BTreeMap<String, String>) -> Result<Op
         client.iter().filter(|(name, _)| !is_of_consumers(name)).map(|(name, value)| (name.clone(), value.clone())),
     );
     config.set("bootstrap.servers", &settings.bootstrap_servers).set("acks", "all").set("linger.ms", "0");
-    config.create().map(Some).map_err(EsmError::kafka("configured the destination's producer"))
+    config.create().map(Some).map_err(EsmError::of_creation)
 }
 
 /// Properties that librdkafka would only warn about in a producer.

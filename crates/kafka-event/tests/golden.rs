@@ -86,6 +86,44 @@ mod golden {
     }
 
     #[test]
+    fn null_keys_tombstones_signed_bytes_and_repeated_headers_are_written_to_the_byte() {
+        let place = |number: i64| {
+            format!(
+                r#"{{"topic":"orders","partition":0,"offset":{number},"timestamp":1795143600000,"timestampType":"CREATE_TIME""#
+            )
+        };
+        let written = |records: [&str; 3]| {
+            let records: Vec<String> = records.iter().zip(1..).map(|(rest, number)| place(number) + rest).collect();
+            format!(
+                r#"{{"eventSource":"SelfManagedKafka","bootstrapServers":"redpanda-0.example.internal:9093","records":{{"orders-0":[{}]}}}}"#,
+                records.join(",")
+            )
+        };
+        let event = read(NULLS);
+        assert_eq!(
+            Encoder::default().whole_event(&event),
+            written([
+                r#","headers":[]}"#,
+                r#","headers":[]}"#,
+                r#","key":"aw==","headers":[{"trace":[]},{"empty":[]}]}"#
+            ])
+        );
+        let (null_key, null_value, null_header) = (NullText::Null, NullText::Null, NullHeader::Null);
+        assert_eq!(
+            Encoder { null_key, null_value, null_header }.whole_event(&event),
+            written([
+                r#","key":null,"value":null,"headers":[]}"#,
+                r#","key":null,"value":null,"headers":[]}"#,
+                r#","key":"aw==","value":null,"headers":[{"trace":null},{"empty":[]}]}"#,
+            ])
+        );
+        // The first record of the headers' sample stands there as it is to be written: signed, repeated, in order.
+        let sample: serde_json::Value = serde_json::from_str(HEADERS).unwrap();
+        let again: serde_json::Value = serde_json::from_str(&Encoder::default().whole_event(&read(HEADERS))).unwrap();
+        assert_eq!(again["records"]["orders-3"][0], sample["records"]["orders-3"][0]);
+    }
+
+    #[test]
     fn header_bytes_are_read_signed_or_unsigned_and_written_signed() {
         let event = read(HEADERS);
         let records = good(&event);

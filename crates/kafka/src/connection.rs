@@ -12,6 +12,12 @@ const BOOTSTRAP: &str = "bootstrap.servers";
 /// A request that is not answered in this time is given up and its connection with it, so that a socket that died
 /// while the process was frozen does not eat the whole budget.
 const SOCKET_TIMEOUT_MS: &str = "1000";
+/// How long a broker may hold a fetch back for want of records. Apache Kafka and Redpanda wake it when one comes; the
+/// embedded broker does not, and there this is how late a lone record may be.
+const FETCH_WAIT_MS: &str = "20";
+/// A consumer may wait longer for a broker than a function: its fetches are held back by themselves, and librdkafka warns
+/// where less than a second lies between the two.
+const CONSUMER_SOCKET_TIMEOUT_MS: &str = "10000";
 /// TCP, TLS and SASL together; librdkafka's 30 s would outlive every request.
 const CONNECTION_SETUP_TIMEOUT_MS: &str = "2000";
 /// Connections to brokers that are just learned of start half of this apart, with librdkafka's default of 100 ms each init
@@ -79,6 +85,16 @@ impl Connection {
     #[must_use]
     pub fn properties(&self) -> &BTreeMap<String, String> {
         &self.properties
+    }
+
+    /// The same for whoever reads: with this crate's defaults for consumers where nothing was given. A mapping and a
+    /// reader wait alike.
+    #[must_use]
+    pub fn for_consumer(mut self) -> Self {
+        for (name, value) in [("fetch.wait.max.ms", FETCH_WAIT_MS), ("socket.timeout.ms", CONSUMER_SOCKET_TIMEOUT_MS)] {
+            self.properties.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
+        self
     }
 
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {

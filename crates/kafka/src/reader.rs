@@ -21,10 +21,6 @@ use crate::{ConfigError, Connection, METADATA_TIMEOUT, context::Context, error::
 /// Without a record for this long, a read gives up.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 
-/// A tool may wait longer for a broker than a function: a fetch by itself may take `fetch.wait.max.ms`, and librdkafka
-/// warns where that and a second leave no room.
-const READ_TIMEOUT_MS: &str = "10000";
-
 /// A stretch of a partition: `start ≤ offset < end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
@@ -65,10 +61,7 @@ impl Reader {
     /// # Errors
     /// librdkafka refuses a property, or cannot read a certificate.
     pub fn new(connection: &Connection) -> Result<Self, ConfigError> {
-        let mut config = connection.client_config();
-        if connection.get("socket.timeout.ms").is_none() {
-            config.set("socket.timeout.ms", READ_TIMEOUT_MS);
-        }
+        let mut config = connection.clone().for_consumer().client_config();
         for (name, value) in [
             // rdkafka hands out records to a consumer with a group only; with `assign`, nobody ever joins it.
             ("group.id", "kafka-reader"),
@@ -76,8 +69,6 @@ impl Reader {
             ("enable.auto.offset.store", "false"),
             ("auto.offset.reset", "error"),
             ("enable.partition.eof", "true"),
-            // The embedded broker's fetch does not wake on new data.
-            ("fetch.wait.max.ms", "50"),
         ] {
             config.set(name, value);
         }

@@ -18,6 +18,8 @@ mod crowds;
 #[cfg(test)]
 mod deployed;
 #[cfg(test)]
+mod esm;
+#[cfg(test)]
 mod garbage;
 #[cfg(test)]
 mod gateway;

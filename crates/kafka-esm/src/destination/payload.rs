@@ -15,6 +15,9 @@ use crate::payload;
 use crate::record::Record;
 use crate::settings::{Settings, random_uuid};
 
+/// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`; a version or an alias would be one more.
+const UNQUALIFIED_PARTS: usize = 7;
+
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
@@ -127,6 +130,20 @@ impl Letter<'_> {
         Message { key: key(record), body: self.envelope(batch, Some(payload)), records: 1 }
     }
 
+    /// AWS's samples name the function's version to a topic and to nobody else.
+    fn function_arn(&self) -> String {
+        let function = &self.settings.function;
+        let arn = match function.starts_with("arn:") {
+            true => function.to_owned(),
+            false => format!("arn:aws:lambda:us-east-1:123456789012:function:{function}"),
+        };
+        let qualified = arn.split(':').count() > UNQUALIFIED_PARTS;
+        match self.destination {
+            Destination::Kafka { .. } if !qualified => arn + ":$LATEST",
+            Destination::Kafka { .. } | Destination::Http { .. } => arn,
+        }
+    }
+
     fn batch(&self, records: &[Record], payload_size: usize) -> BatchInfo<'_> {
         let bootstrap_servers = &self.settings.bootstrap_servers;
         BatchInfo { batch_size: records.len(), bootstrap_servers, payload_size, records_info: None, record_info: None }
@@ -137,7 +154,7 @@ impl Letter<'_> {
         let envelope = Envelope {
             request_context: RequestContext {
                 request_id: response.and_then(|response| response.request_id.clone()).unwrap_or_else(random_uuid),
-                function_arn: function_arn(&self.settings.function),
+                function_arn: self.function_arn(),
                 condition: self.given_up.condition.as_str(self.destination),
                 approximate_invoke_count: self.task.invokes,
             },
@@ -169,13 +186,6 @@ fn spans(settings: &Settings, records: &[Record]) -> BTreeMap<String, Span> {
         Some((settings.partition_key(first.partition), span))
     };
     records.chunk_by(|a, b| a.partition == b.partition).filter_map(span).collect()
-}
-
-fn function_arn(function: &str) -> String {
-    match function.starts_with("arn:") {
-        true => function.to_owned(),
-        false => format!("arn:aws:lambda:us-east-1:123456789012:function:{function}"),
-    }
 }
 
 /// From the record's own JSON: the bytes are not kept twice for a case this rare.

@@ -46,14 +46,7 @@ pub(crate) fn next(lanes: &mut BTreeMap<i32, Lane>, settings: &Settings, poller:
     if !fitting.full && waits {
         return Next::Wait(due);
     }
-    let mut records = Vec::with_capacity(fitting.records());
-    for (partition, count) in fitting.take {
-        if let Some(lane) = lanes.get_mut(&partition) {
-            records.extend(std::iter::from_fn(|| lane.pop()).take(count));
-        }
-    }
-    sort(&mut records, settings);
-    Next::Batch(records)
+    Next::Batch(take(lanes, settings, fitting))
 }
 
 /// Whether everything that waits is less than a batch, without looking at each record.
@@ -67,9 +60,18 @@ fn surely_fits(lanes: &BTreeMap<i32, Lane>, settings: &Settings, waiting: &[(Ins
     count < settings.batch_size && bytes <= PAYLOAD_BYTES_MAX
 }
 
-/// By partition key, which is text, then offset: the order in which a batch is written and halved.
-pub(crate) fn sort(records: &mut [Record], settings: &Settings) {
-    records.sort_by_cached_key(|record| (settings.partition_key(record.partition), record.offset));
+/// Takes the records that fit, by partition key, which is text, then offset: the order in which a batch is written and
+/// halved.
+fn take(lanes: &mut BTreeMap<i32, Lane>, settings: &Settings, fitting: Fitting) -> Vec<Record> {
+    let mut records = Vec::with_capacity(fitting.records());
+    let mut partitions = fitting.take;
+    partitions.sort_by_cached_key(|(partition, _)| settings.partition_key(*partition));
+    for (partition, count) in partitions {
+        if let Some(lane) = lanes.get_mut(&partition) {
+            records.extend(std::iter::from_fn(|| lane.pop()).take(count));
+        }
+    }
+    records
 }
 
 /// How many records of each partition fit into one batch.

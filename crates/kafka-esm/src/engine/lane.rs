@@ -2,6 +2,7 @@
 //! committed. At most one task of a lane runs at a time, which is what keeps a partition's order.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use crate::record::{Polled, Record};
 
@@ -21,6 +22,8 @@ pub(crate) struct Lane {
     pub(crate) offsets: Offsets,
     /// On its way to another member: nothing new begins.
     pub(crate) revoking: bool,
+    /// Since when too much waits, while nothing is done about it.
+    pub(crate) full_since: Option<Instant>,
     /// Whether the poller was told to fetch no more.
     pub(crate) paused: bool,
 }

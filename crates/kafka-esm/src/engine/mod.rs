@@ -18,7 +18,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -37,7 +37,10 @@ use task::TaskState;
 /// A lane holds this many batches before its partition is paused, so that the next one waits when one is done.
 const BATCHES_BUFFERED_MAX: usize = 2;
 /// Small batches would make a partition be paused and resumed all the time.
-const RECORDS_BUFFERED_MIN: usize = 2_000;
+const RECORDS_BUFFERED_MIN: usize = 10_000;
+/// A partition that has had too much waiting for this long is paused. Before, nothing more is taken in, of others neither:
+/// pausing throws away what the client has fetched ahead, which would be fetched three times over for a quick function.
+const HOLD_MAX: Duration = Duration::from_millis(50);
 
 /// Something to do outside.
 #[derive(Debug)]
@@ -61,6 +64,8 @@ pub(crate) struct Uncommitted {
 pub(crate) struct Flow {
     pub(crate) pause: Vec<i32>,
     pub(crate) resume: Vec<i32>,
+    /// Nothing is to be taken in before then, unless something changes.
+    pub(crate) hold_until: Option<Instant>,
 }
 
 /// The time in both of its forms: monotonic for windows and back-off, milliseconds since 1970 for a record's age.
@@ -300,13 +305,18 @@ impl Engine {
         self.resolve_task(id);
     }
 
-    /// Positions to commit.
+    /// Positions to commit. Those of partitions that go are for the rebalance to commit, which knows whether they are
+    /// still this member's.
     pub(crate) fn uncommitted(&self) -> Vec<Uncommitted> {
+        self.uncommitted_of(|lane| !lane.revoking)
+    }
+
+    fn uncommitted_of(&self, wanted: impl Fn(&Lane) -> bool) -> Vec<Uncommitted> {
         let of_lane = |(partition, lane): (&i32, &Lane)| {
             let (partition, committed) = (*partition, lane.committed);
             lane.uncommitted().map(|position| Uncommitted { partition, position, committed })
         };
-        self.lanes.iter().filter_map(of_lane).collect()
+        self.lanes.iter().filter(|(_, lane)| wanted(lane)).filter_map(of_lane).collect()
     }
 
     /// The broker has taken these positions.
@@ -319,20 +329,28 @@ impl Engine {
         }
     }
 
-    /// Partitions that have too much waiting, or little enough again.
-    pub(crate) fn flow(&mut self) -> Flow {
+    /// Partitions that have too much waiting, or little enough again, and whether to take in no more for a moment.
+    pub(crate) fn flow(&mut self, now: Instant) -> Flow {
         let records_max = (self.settings.batch_size * BATCHES_BUFFERED_MAX).max(RECORDS_BUFFERED_MIN);
         let bytes_max = PAYLOAD_BYTES_MAX * BATCHES_BUFFERED_MAX;
         let mut flow = Flow::default();
         for (partition, lane) in self.lanes.iter_mut().filter(|(_, lane)| !lane.revoking) {
             let full = lane.pending.len() >= records_max || lane.pending_bytes >= bytes_max;
             let low = lane.pending.len() <= records_max / 2 && lane.pending_bytes <= bytes_max / 2;
-            if full && !lane.paused {
-                lane.paused = true;
-                flow.pause.push(*partition);
-            } else if low && lane.paused {
-                lane.paused = false;
-                flow.resume.push(*partition);
+            lane.full_since = lane.full_since.or(Some(now)).filter(|_| full && !lane.paused);
+            let patience = lane.full_since.and_then(|since| since.checked_add(HOLD_MAX));
+            match patience {
+                Some(until) if until <= now => {
+                    lane.paused = true;
+                    lane.full_since = None;
+                    flow.pause.push(*partition);
+                }
+                Some(until) => flow.hold_until = flow.hold_until.into_iter().chain([until]).min(),
+                None if low && lane.paused => {
+                    lane.paused = false;
+                    flow.resume.push(*partition);
+                }
+                None => {}
             }
         }
         flow

@@ -24,7 +24,8 @@ impl Engine {
             return;
         }
         add(&self.counters.failed_invoke, task.records.len());
-        add(&self.counters.invoke_error, 1);
+        // A partial response is an answer, though not the one that was hoped for.
+        add(&self.counters.invoke_error, usize::from(!matches!(outcome, Outcome::Partial(_))));
         let task = task.clone();
         let successors = self.after_failure(task, outcome, now, jitter);
         self.log_redelivered(&successors);

@@ -22,8 +22,7 @@ impl Engine {
         if self.lanes.values().any(|lane| lane.revoking && !lane.tasks.is_empty()) {
             return None;
         }
-        let mut uncommitted = self.uncommitted();
-        uncommitted.retain(|position| self.lanes.get(&position.partition).is_some_and(|lane| lane.revoking));
+        let uncommitted = self.uncommitted_of(|lane| lane.revoking);
         self.lanes.retain(|_, lane| !lane.revoking);
         Some(uncommitted)
     }

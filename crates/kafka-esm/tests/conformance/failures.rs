@@ -1,4 +1,4 @@
-//! Failed invocations: C19, C23, C27, C29 to C33, C36, C38, C41, C43, C44, C58.
+//! Records that are given up, and where they go: C15, C32 to C39, C41 to C44, C58.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::function::{Call, Function};
 use crate::support::world::{Entry, create_topic, stop};
-use crate::support::{Reply, World, eventually};
+use crate::support::{Gate, Reply, World};
 
 const SQS: &str = "arn:aws:sqs:us-east-1:123456789012:failed";
 const S3: &str = "arn:aws:s3:::failed";
@@ -20,55 +20,41 @@ async fn with_destination(
     arn: &str,
     responder: impl Fn(usize, &Call) -> Reply + Send + Sync + 'static,
 ) -> (World, Function) {
-    let taker = Function::start_anywhere().await;
+    with_taker(arn, Reply::ok(), responder).await
+}
+
+/// The same with a destination that answers so.
+async fn with_taker(
+    arn: &str,
+    answer: Reply,
+    responder: impl Fn(usize, &Call) -> Reply + Send + Sync + 'static,
+) -> (World, Function) {
+    let taker = Function::start(move |_, _| answer.clone()).await;
     let world = World::new(responder).await;
-    let destinations = json!({arn: taker.url});
-    let world = world.set("Emulator.destinations", destinations);
+    let world = world.set("Emulator.destinations", json!({arn: taker.url}));
     (world.set("DestinationConfig", json!({"OnFailure": {"Destination": arn}})), taker)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c19_the_named_record_comes_again_and_holds_its_partition() {
-    let world = World::new(|number, call| match number {
-        0 => Reply::failures(&[(call.offsets().keys().next().unwrap(), 2)]),
-        _ => Reply::ok().after(Duration::from_millis(800)),
-    });
-    let world = world.await;
-    world.write_many(0, 5).await;
+async fn c15_a_record_that_fits_into_no_request_leaves_alone() {
+    let (world, taker) = with_destination(SQS, |_, _| Reply::ok()).await;
+    // Base64 makes it more than six megabytes.
+    world.write(text(0, &"x".repeat(4_800_000))).await;
+    world.write(text(0, "next")).await;
     let running = world.start().await;
-    let calls = world.wait_calls(2).await;
-    assert_eq!(calls[1].offsets(), [(world.key(0), vec![2])].into());
     world.wait_committed(0, 2).await;
-    world.wait_committed(0, 5).await;
-    stop(running).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn c23_c27_c31_a_failed_batch_comes_again_as_it_was() {
-    let world = World::new(|number, _| match number {
-        0 => Reply::failures(&[("elsewhere-0", 0)]),
-        1 => Reply { body: r#"{"batchItemFailures":[]}"#.into(), ..Reply::error() },
-        2 => Reply::status(500),
-        3 => Reply::status(429),
-        _ => Reply::ok(),
-    });
-    let world = world.await;
-    world.write_many(0, 3).await;
-    let running = world.start().await;
-    let calls = world.wait_calls(5).await;
-    assert!(calls.iter().all(|call| call.event == calls[0].event));
-    world.wait_committed(0, 3).await;
+    assert_eq!(world.function.places(), [(world.key(0), 1)]);
+    let message = taker.calls()[0].event.clone();
+    assert_eq!(message["requestContext"]["condition"], "MaximumPayloadSizeExceeded");
+    assert_eq!(message.get("responseContext"), Some(&Value::Null));
+    assert_eq!(message["KafkaBatchInfo"]["recordsInfo"][world.key(0)]["firstRecordOffset"], "0");
     let metrics = stop(running).await;
-    assert_eq!(
-        (metrics.invoked_event_count, metrics.failed_invoke_event_count, metrics.invoke_error_count),
-        (15, 12, 4)
-    );
+    assert_eq!((metrics.on_failure_destination_delivered_event_count, metrics.dropped_event_count), (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c29_c32_a_time_out_is_a_function_error_and_an_exhausted_batch_is_dropped() {
-    let world = World::new(|_, _| Reply::ok().after(Duration::from_secs(8))).await;
-    let world = world.set("MaximumRetryAttempts", 0).set("Emulator.function_timeout_seconds", 1);
+async fn c32_without_retries_and_destination_a_failed_batch_is_dropped() {
+    let world = World::new(|_, _| Reply::error()).await.set("MaximumRetryAttempts", 0);
     world.write_many(0, 3).await;
     let running = world.start().await;
     world.wait_committed(0, 3).await;
@@ -78,10 +64,16 @@ async fn c29_c32_a_time_out_is_a_function_error_and_an_exhausted_batch_is_droppe
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c33_c58_an_exhausted_batch_is_one_message_before_it_is_committed() {
-    let (world, taker) = with_destination(SQS, |_, _| Reply::error()).await;
+    let gate = Gate::closed();
+    let (world, taker) = with_taker(SQS, Reply::ok().behind(&gate), |_, _| Reply::error()).await;
     let world = world.set("MaximumRetryAttempts", 3);
     world.write_many(0, 2).await;
     let running = world.start().await;
+    taker.wait_calls(1).await;
+    for _ in 0..20 {
+        assert_eq!(world.committed(0).await, None, "not before the destination has it");
+    }
+    gate.open();
     world.wait_committed(0, 2).await;
     assert_eq!((world.function.calls().len(), taker.calls().len()), (4, 1));
     let message = taker.calls()[0].event.clone();
@@ -89,7 +81,7 @@ async fn c33_c58_an_exhausted_batch_is_one_message_before_it_is_committed() {
     assert_eq!(message["requestContext"]["approximateInvokeCount"], 4);
     assert_eq!(message["responseContext"]["functionError"], "Unhandled");
     let batch = &message["KafkaBatchInfo"];
-    assert_eq!((&batch["batchSize"], batch.get("payload")), (&json!(2), None));
+    assert_eq!((&batch["batchSize"], message.get("payload")), (&json!(2), None));
     let span = &batch["recordsInfo"][world.key(0)];
     assert_eq!((&span["firstRecordOffset"], &span["lastRecordOffset"]), (&json!("0"), &json!("1")));
     let metrics = stop(running).await;
@@ -97,6 +89,27 @@ async fn c33_c58_an_exhausted_batch_is_one_message_before_it_is_committed() {
     assert_eq!(counts, (2, 8, 8));
     let given_up = (metrics.on_failure_destination_delivered_event_count, metrics.dropped_event_count);
     assert_eq!((given_up, metrics.sum_offset_lag), ((2, 0), 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c34_c35_for_ever_ends_after_eleven_invocations_where_there_is_a_destination() {
+    let (world, taker) = with_destination(SQS, |_, _| Reply::error()).await;
+    world.write_many(0, 2).await;
+    let running = world.start().await;
+    world.wait_committed(0, 2).await;
+    let calls = world.function.calls();
+    assert_eq!((calls.len(), taker.calls().len()), (11, 1));
+    for (pair, seconds) in calls.windows(2).zip([1, 2, 4, 8, 16, 30, 30, 30, 30, 30]) {
+        let (waited, least) = (pair[1].began - pair[0].ended.unwrap(), Duration::from_millis(seconds * 10 * 8 / 10));
+        assert!(waited >= least, "{waited:?} of at least {least:?}");
+    }
+    stop(running).await;
+    let world = World::new(|_, _| Reply::error()).await;
+    world.write_many(0, 2).await;
+    let running = world.start().await;
+    world.wait_calls(13).await;
+    assert_eq!(world.committed(0).await, None);
+    assert_eq!(stop(running).await.dropped_event_count, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,11 +126,47 @@ async fn c36_c38_bisecting_delivers_the_poison_alone() {
     let running = world.start().await;
     world.wait_committed(0, 4).await;
     world.wait_committed(1, 4).await;
-    let alone = world.function.calls().iter().filter(|call| poisoned(call) && call.records().len() == 1).count();
+    let calls = world.function.calls();
+    let alone = calls.iter().filter(|call| poisoned(call) && call.records().len() == 1).count();
     assert_eq!(alone, 3);
+    for (partition, expected) in [(0, vec![0, 1, 3]), (1, vec![0, 1, 2, 3])] {
+        let done =
+            calls.iter().filter(|call| !poisoned(call)).filter_map(|call| call.offsets().remove(&world.key(partition)));
+        assert_eq!(done.flatten().collect::<Vec<_>>(), expected, "once each, and in order");
+    }
     assert_eq!(taker.calls().len(), 1);
     assert_eq!(taker.calls()[0].event["KafkaBatchInfo"]["batchSize"], 1);
     assert_eq!(taker.calls()[0].event["KafkaBatchInfo"]["recordsInfo"][world.key(0)]["firstRecordOffset"], "2");
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c37_a_partial_response_is_never_halved() {
+    let world = World::new(|number, call| match number {
+        0 => Reply::failures(&[1, 2, 3].map(|offset| (call.first_key(), offset))),
+        _ => Reply::ok(),
+    });
+    let world = world.await.set("BisectBatchOnFunctionError", true);
+    world.write_many(0, 4).await;
+    let running = world.start().await;
+    let calls = world.wait_calls(2).await;
+    assert_eq!(calls[1].offsets(), [(world.key(0), vec![1, 2, 3])].into());
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c39_a_record_that_is_too_old_is_never_invoked() {
+    let (world, taker) = with_destination(SQS, |_, _| Reply::ok()).await;
+    let world = world.set("MaximumRecordAgeInSeconds", 3600);
+    world.write(Entry { timestamp: Some(1_000_000), ..text(0, "old") }).await;
+    world.write(text(0, "young")).await;
+    let running = world.start().await;
+    world.wait_committed(0, 2).await;
+    assert_eq!(world.function.places(), [(world.key(0), 1)]);
+    let message = taker.calls()[0].event.clone();
+    assert_eq!(message["requestContext"]["condition"], "RecordAgeExceeded");
+    assert_eq!(message.get("responseContext"), Some(&Value::Null));
+    assert_eq!(message["KafkaBatchInfo"]["recordsInfo"][world.key(0)]["lastRecordOffset"], "0");
     stop(running).await;
 }
 
@@ -166,6 +215,8 @@ async fn c41_a_topic_receives_a_message_for_each_record() {
     assert_eq!(messages.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>(), [Some(b"k".to_vec()), None]);
     for (offset, (_, message)) in messages.iter().enumerate() {
         assert_eq!(message["requestContext"]["condition"], "RetriesExhausted");
+        let arn = "arn:aws:lambda:us-east-1:123456789012:function:worker:$LATEST";
+        assert_eq!(message["requestContext"]["functionArn"], arn);
         assert_eq!(message["KafkaBatchInfo"]["recordInfo"]["offset"], json!(offset.to_string()));
         assert_eq!(message["payload"]["records"][world.key(0)][0]["offset"], json!(offset));
     }
@@ -179,18 +230,4 @@ async fn c42_a_destination_topic_that_does_not_exist_is_refused_at_the_start() {
     assert!(world.refusal().await.contains("nowhere does not exist"));
     let world = World::new(|_, _| Reply::ok()).await.set("Topics", json!(["not-there"]));
     assert!(world.refusal().await.contains("Topics: the topic not-there does not exist"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn c31_a_function_that_is_not_there_is_waited_for() {
-    let world = World::new(|_, _| Reply::ok()).await.set("MaximumRetryAttempts", 0);
-    world.write_many(0, 2).await;
-    let mut elsewhere = World::new(|_, _| Reply::ok()).await;
-    elsewhere.function.url = "http://127.0.0.1:1/2015-03-31/functions/worker/invocations".into();
-    elsewhere.write_many(0, 2).await;
-    let running = elsewhere.start().await;
-    eventually("several attempts", async || running.metrics().await.invoke_error_count > 3).await;
-    assert_eq!(elsewhere.committed(0).await, None);
-    let metrics = stop(running).await;
-    assert_eq!((metrics.dropped_event_count, metrics.max_offset_lag), (0, 2));
 }

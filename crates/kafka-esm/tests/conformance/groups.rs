@@ -1,11 +1,16 @@
-//! Groups, starting positions, rebalances and the end: C48 to C53, C55.
+//! Groups, starting positions, rebalances and the end: C48 to C55. What happens to a mapping that is killed as a process
+//! is `local/tests/e2e/esm/`.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::support::world::{Entry, stop};
-use crate::support::{Reply, World, eventually};
+use crate::support::{Gate, Reply, World, eventually};
+
+/// Scaled down: a session of six seconds, the shortest that Kafka allows, and no longer between two polls.
+const SHORT: [(&str, &str); 3] =
+    [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000"), ("max.poll.interval.ms", "6000")];
 
 fn text(partition: i32, value: &str) -> Entry {
     Entry { partition, value: Some(value.as_bytes().to_vec()), ..Entry::default() }
@@ -42,6 +47,26 @@ async fn c49_a_start_at_a_time_begins_with_the_first_record_of_that_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn c49_every_starting_position_holds_for_each_partition() {
+    for (position, expected) in [("TRIM_HORIZON", vec![0, 1, 2]), ("LATEST", vec![2])] {
+        let world = World::new(|_, _| Reply::ok()).await.set("StartingPosition", position);
+        for partition in 0..3 {
+            world.write_many(partition, 2).await;
+        }
+        let running = world.start().await;
+        for partition in 0..3 {
+            world.write(text(partition, "new")).await;
+            world.wait_committed(partition, 3).await;
+        }
+        for partition in 0..3 {
+            let of_partition = world.function.places().into_iter().filter(|(key, _)| *key == world.key(partition));
+            assert_eq!(of_partition.map(|(_, offset)| offset).collect::<Vec<_>>(), expected, "{position}");
+        }
+        stop(running).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c51_two_members_of_one_group_share_the_partitions_and_two_groups_share_nothing() {
     let world = World::new(|_, _| Reply::ok()).await;
     let first = world.start().await;
@@ -68,14 +93,39 @@ async fn c51_two_members_of_one_group_share_the_partitions_and_two_groups_share_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn c51_a_member_beyond_the_partitions_is_ready_and_waits_for_one() {
+    let world = World::with_topic("t", 1, |_, _| Reply::ok()).await;
+    let first = world.start().await;
+    let second = world.start().await;
+    world.write_many(0, 5).await;
+    world.wait_committed(0, 5).await;
+    let counts = [first.metrics().await.polled_event_count, second.metrics().await.polled_event_count];
+    assert!(counts == [5, 0] || counts == [0, 5], "{counts:?}");
+    let (busy, idle) = if counts == [5, 0] { (first, second) } else { (second, first) };
+    stop(busy).await;
+    world.write_many(0, 5).await;
+    world.wait_committed(0, 10).await;
+    assert_eq!(stop(idle).await.polled_event_count, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c52_a_rebalance_waits_for_the_running_invocation_and_skips_nothing() {
-    let world =
-        World::new(|number, _| Reply::ok().after(Duration::from_millis(if number == 0 { 4000 } else { 0 }))).await;
-    let world = world.set("BatchSize", 5);
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let world = World::new(move |number, _| match number {
+        0 => Reply::ok().behind(&held),
+        _ => Reply::ok(),
+    });
+    let world = world.await.set("BatchSize", 5).set("Emulator.function_timeout_seconds", 60);
     world.write_many(0, 20).await;
     let first = world.start().await;
     world.wait_calls(1).await;
-    let second = world.start().await;
+    let joining = world.start();
+    tokio::pin!(joining);
+    // The group cannot be complete while the first member holds on to its invocation.
+    assert!(tokio::time::timeout(Duration::from_secs(3), &mut joining).await.is_err());
+    gate.open();
+    let second = joining.await;
     for partition in 1..3 {
         world.write_many(partition, 20).await;
     }
@@ -93,24 +143,61 @@ async fn c52_a_rebalance_waits_for_the_running_invocation_and_skips_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c53_an_invocation_longer_than_the_session_keeps_the_membership() {
-    let world = World::new(|_, _| Reply::ok().after(Duration::from_secs(9))).await;
+async fn c52_a_partition_that_is_lost_is_left_to_its_new_owner() {
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let world = World::new(move |number, _| match number {
+        0 => Reply::ok().behind(&held),
+        _ => Reply::ok(),
+    });
+    let world = world.await.set("BatchSize", 5).set("Emulator.function_timeout_seconds", 60);
+    world.write_many(0, 10).await;
+    let first = world.start_with(&SHORT).await;
+    world.wait_calls(1).await;
+    // A newcomer asks for a rebalance, which the first member holds for longer than a member may be silent.
+    let second = world.start_with(&SHORT).await;
+    world.wait_committed(0, 10).await;
+    let calls = world.function.calls();
+    assert_eq!(calls[1].event, calls[0].event, "the new owner redelivers what nobody has committed");
+    assert!(calls[0].ended.is_none());
+    gate.open();
+    eventually("the late answer", async || world.function.calls()[0].ended.is_some()).await;
+    let metrics = stop(first).await;
+    assert_eq!(metrics.committed_event_count, 0, "nothing of what was no longer its own");
+    world.write_many(0, 5).await;
+    world.wait_committed(0, 15).await;
+    let offsets: Vec<i64> = world.function.places().iter().map(|(_, offset)| *offset).collect();
+    let expected: Vec<i64> = (0..5).chain(0..15).collect();
+    assert_eq!(offsets, expected, "and nothing is skipped or comes a third time");
+    stop(second).await;
+}
+
+/// Scaled from 14 minutes: what matters is that it is longer than a session and than the time between two polls.
+#[tokio::test(flavor = "multi_thread")]
+async fn c53_an_invocation_longer_than_session_and_poll_interval_keeps_the_membership() {
+    let world = World::new(|_, _| Reply::ok().after(Duration::from_secs(14))).await;
     let world = world.set("Emulator.function_timeout_seconds", 30);
     world.write_many(0, 2).await;
-    let running = world.start_with(&[("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000")]).await;
+    let running = world.start_with(&SHORT).await;
     world.wait_committed(0, 2).await;
     assert_eq!(world.function.calls().len(), 1, "no redelivery");
     let metrics = stop(running).await;
-    assert_eq!((metrics.commit_error_count, metrics.sum_offset_lag), (0, 0));
+    assert_eq!((metrics.commit_error_count, metrics.polling_error_count, metrics.sum_offset_lag), (0, 0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c55_a_stop_lets_the_running_invocation_end_and_commits_it() {
-    let world = World::new(|_, _| Reply::ok().after(Duration::from_secs(1))).await.set("BatchSize", 2);
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let world = World::new(move |_, _| Reply::ok().behind(&held)).await.set("BatchSize", 2);
     world.write_many(0, 6).await;
     let running = world.start().await;
     world.wait_calls(1).await;
-    let metrics = stop(running).await;
+    let stopping = stop(running);
+    tokio::pin!(stopping);
+    assert!(tokio::time::timeout(Duration::from_secs(1), &mut stopping).await.is_err(), "it waits for the answer");
+    gate.open();
+    let metrics = stopping.await;
     assert_eq!(world.function.calls().len(), 1, "no new invocation");
     assert_eq!(world.committed(0).await, Some(2));
     assert_eq!((metrics.committed_event_count, metrics.max_offset_lag), (2, 4));
@@ -122,7 +209,8 @@ async fn c55_a_stop_lets_the_running_invocation_end_and_commits_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c50_what_was_not_committed_comes_again_after_a_cut() {
-    let world = World::new(|number, _| Reply::ok().after(Duration::from_secs(if number == 1 { 60 } else { 0 }))).await;
+    let gate = Gate::closed();
+    let world = World::new(move |number, _| if number == 1 { Reply::ok().behind(&gate) } else { Reply::ok() }).await;
     let world = world.set("BatchSize", 2).set("Emulator.function_timeout_seconds", 3);
     world.write_many(0, 4).await;
     let running = world.start().await;

@@ -4,12 +4,13 @@
 //! Compares with nothing but the parts themselves; other systems are `bench`'s.
 
 mod door;
+mod esm;
 mod worker;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use load_generator::processes;
 use serde::Serialize;
 
@@ -31,7 +32,11 @@ const DECISION_SECONDS: u32 = 8;
 
 /// `measure`: how long.
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct MeasureOptions {
+    /// Something else than the functions.
+    #[command(subcommand)]
+    pub of: Option<MeasureOf>,
     /// Turns of each pair; the median counts
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=99))]
     pub turns: u16,
@@ -47,6 +52,13 @@ pub struct MeasureOptions {
     /// Print the measures as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What else can be measured.
+#[derive(Debug, Clone, Subcommand)]
+pub enum MeasureOf {
+    /// The event source mapping: how late a record is invoked, and how many go through, against a bare loop
+    Esm(esm::EsmMeasureOptions),
 }
 
 /// One ratio, with what it has to be.
@@ -100,6 +112,9 @@ struct Measures {
 /// # Errors
 /// A sandbox does not start, or a request has another answer than it should.
 pub async fn run(options: &MeasureOptions) -> anyhow::Result<ExitCode> {
+    if let Some(MeasureOf::Esm(options)) = &options.of {
+        return esm::run(options).await;
+    }
     unless_interrupted(run_measures(options)).await
 }
 
@@ -150,13 +165,16 @@ async fn decision(sandbox: &Sandbox, mut people: Vec<Person>) -> anyhow::Result<
     Ok(rush.figures().decision_ms)
 }
 
+/// As it is printed.
+fn line(Measure { name, ratio, goal, bound, met, ours, bare, unit }: &Measure) -> String {
+    let verdict = if *met { "met" } else { "MISSED" };
+    format!("{name}\n    {ratio:.2}, {goal} {bound}: {verdict} ({ours:.1} against {bare:.1} {unit})\n")
+}
+
 fn page(measures: &Measures) -> String {
     let mut page = String::new();
-    for Measure { name, ratio, goal, bound, met, ours, bare, unit } in &measures.ratios {
-        let verdict = if *met { "met" } else { "MISSED" };
-        page.push_str(&format!(
-            "{name}\n    {ratio:.2}, {goal} {bound}: {verdict} ({ours:.1} against {bare:.1} {unit})\n"
-        ));
+    for measure in &measures.ratios {
+        page.push_str(&line(measure));
     }
     page.push_str("CPU time of one accepted and decided request\n");
     for (name, ms) in &measures.cpu_ms {

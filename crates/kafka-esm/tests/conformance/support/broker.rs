@@ -1,4 +1,5 @@
-//! One embedded broker for all cases, built from the sources as they are and ended with the tests, even by kill -9.
+//! The broker of all cases: the one that `ESM_BOOTSTRAP_SERVERS` names, or the embedded one, built from the sources as
+//! they are and ended with the tests, even by kill -9.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -6,13 +7,26 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
+/// Somebody else's broker, `host:port,…`.
+const SERVERS: &str = "ESM_BOOTSTRAP_SERVERS";
+
 /// Its address, once it takes connections.
 pub(crate) fn address() -> &'static str {
-    static BROKER: OnceLock<(String, Child)> = OnceLock::new();
-    &BROKER.get_or_init(start).0
+    static BROKER: OnceLock<(String, Option<Child>)> = OnceLock::new();
+    &BROKER.get_or_init(|| external().map_or_else(start, |servers| (servers, None))).0
 }
 
-fn start() -> (String, Child) {
+/// Whether it is the embedded one, which does not do all that Kafka does.
+pub(crate) fn is_embedded() -> bool {
+    external().is_none()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's own switch")]
+fn external() -> Option<String> {
+    std::env::var(SERVERS).ok().filter(|servers| !servers.is_empty())
+}
+
+fn start() -> (String, Option<Child>) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("esm-broker-{}", std::process::id()));
     std::fs::create_dir_all(&data).unwrap();
@@ -29,16 +43,12 @@ fn start() -> (String, Child) {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("ready on")), "the broker ended before it was ready");
-    (format!("127.0.0.1:{port}"), child)
+    (format!("127.0.0.1:{port}"), Some(child))
 }
 
-/// `EMBEDDED_BROKER` names one that is built already; otherwise cargo says where it is, and builds it if it is stale. Features are resolved for the whole workspace, as a test
-/// run does, so that nothing is compiled in another set.
-#[expect(clippy::disallowed_methods, reason = "a test's own switch")]
+/// Cargo says where it is, and builds it if it is stale. Features are resolved for the whole workspace, as a test run
+/// does, so that nothing is compiled in another set.
 fn binary() -> PathBuf {
-    if let Some(built) = std::env::var_os("EMBEDDED_BROKER") {
-        return built.into();
-    }
     let mut command = Command::new(env!("CARGO"));
     // What cargo tells a process about its package would tell build scripts that everything has changed.
     for (name, _) in std::env::vars_os() {

@@ -1,25 +1,55 @@
-//! A function behind a real Invoke address: each case says what it answers, and sees what it was asked.
+//! A function behind a real Invoke address: each case says what it answers, and sees what it was asked. The command's
+//! own tests, in `local/tests/e2e/esm/`, use this file as well.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::patience::eventually;
+
+/// Holds answers back until it is opened: what a case says of the time before an answer holds however slow the machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    pub(crate) fn closed() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+
+    pub(crate) fn open(&self) {
+        self.0.close();
+    }
+
+    async fn pass(&self) {
+        // Closing it is what lets everybody through.
+        drop(self.0.acquire().await);
+    }
+}
 
 /// What an invocation answers.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) error: Option<&'static str>,
+    pub(crate) content_type: &'static str,
     pub(crate) body: String,
     pub(crate) after: Duration,
+    pub(crate) gate: Option<Gate>,
+    /// Ends the connection in the middle of the answer.
+    pub(crate) cut: bool,
 }
 
 impl Reply {
@@ -28,7 +58,8 @@ impl Reply {
     }
 
     pub(crate) fn body(body: impl Into<String>) -> Self {
-        Self { status: 200, error: None, body: body.into(), after: Duration::ZERO }
+        let (error, after, gate, cut) = (None, Duration::ZERO, None, false);
+        Self { status: 200, error, content_type: "application/json", body: body.into(), after, gate, cut }
     }
 
     pub(crate) fn error() -> Self {
@@ -49,6 +80,30 @@ impl Reply {
     pub(crate) fn after(self, after: Duration) -> Self {
         Self { after, ..self }
     }
+
+    /// Not before the gate is open.
+    pub(crate) fn behind(self, gate: &Gate) -> Self {
+        Self { gate: Some(gate.clone()), ..self }
+    }
+
+    pub(crate) fn cut() -> Self {
+        Self { cut: true, ..Self::ok() }
+    }
+}
+
+/// A body that never comes to its end.
+struct Cut;
+
+impl hyper::body::Body for Cut {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, std::io::Error>>> {
+        Poll::Ready(Some(Err(std::io::Error::other("cut"))))
+    }
 }
 
 /// One invocation as the function saw it.
@@ -67,6 +122,11 @@ impl Call {
         let offsets =
             |records: &Value| records.as_array().unwrap().iter().map(|r| r["offset"].as_i64().unwrap()).collect();
         records.iter().map(|(key, records)| (key.clone(), offsets(records))).collect()
+    }
+
+    /// Its first partition key, by name.
+    pub(crate) fn first_key(&self) -> &str {
+        self.event["records"].as_object().unwrap().keys().next().unwrap()
     }
 
     pub(crate) fn records(&self) -> Vec<Value> {
@@ -101,14 +161,15 @@ impl Function {
             .with_state(served);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
-        #[expect(clippy::disallowed_methods, reason = "the test's server runs beside the test")]
+        #[allow(clippy::disallowed_methods, reason = "the test's server runs beside the test")]
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url: format!("http://{address}/2015-03-31/functions/worker/invocations"), calls }
     }
 
-    /// Stands for a destination: takes every payload.
-    pub(crate) async fn start_anywhere() -> Self {
-        Self::start(|_, _| Reply::ok()).await
+    /// Waits for so many, and gives all.
+    pub(crate) async fn wait_calls(&self, count: usize) -> Vec<Call> {
+        eventually(&format!("{count} calls"), async || self.calls().len() >= count).await;
+        self.calls()
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {
@@ -127,7 +188,7 @@ impl Function {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "cases measure when an invocation began and ended")]
+#[allow(clippy::disallowed_methods, reason = "cases measure when an invocation began and ended")]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
@@ -143,8 +204,13 @@ async fn invoke(State(served): State<Served>, headers: HeaderMap, body: Bytes) -
         (calls.len() - 1, (served.responder)(calls.len() - 1, &call))
     };
     tokio::time::sleep(reply.after).await;
+    if let Some(gate) = &reply.gate {
+        gate.pass().await;
+    }
     served.calls.lock().unwrap()[number].ended = Some(now());
-    let mut response = (StatusCode::from_u16(reply.status).unwrap(), reply.body).into_response();
+    let body = if reply.cut { axum::body::Body::new(Cut) } else { reply.body.into() };
+    let kind = [(CONTENT_TYPE, reply.content_type)];
+    let mut response = (StatusCode::from_u16(reply.status).unwrap(), kind, body).into_response();
     if let Some(kind) = reply.error {
         response.headers_mut().insert(HeaderName::from_static("x-amz-function-error"), kind.parse().unwrap());
     }

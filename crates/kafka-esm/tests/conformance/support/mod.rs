@@ -2,7 +2,9 @@
 
 pub(crate) mod broker;
 pub(crate) mod function;
+pub(crate) mod patience;
 pub(crate) mod world;
 
-pub(crate) use function::Reply;
-pub(crate) use world::{World, eventually};
+pub(crate) use function::{Gate, Reply};
+pub(crate) use patience::eventually;
+pub(crate) use world::World;

@@ -1,6 +1,7 @@
 //! A topic of its own, a function of its own and a mapping between them, with a verb for everything that a case does.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -15,19 +16,9 @@ use serde_json::{Value, json};
 
 use super::broker;
 use super::function::{Call, Function, Reply};
+use super::patience::{EVENTUALLY_MAX, eventually};
 
-/// How long anything may take before the case has failed; the sandbox machine is shared.
-const EVENTUALLY_MAX: Duration = Duration::from_secs(60);
-
-/// Waits until something holds.
-pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let waited = tokio::time::timeout(EVENTUALLY_MAX, async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    });
-    assert!(waited.await.is_ok(), "not within {EVENTUALLY_MAX:?}: {what}");
-}
+const RECORD_BYTES_MAX: &str = "8000000";
 
 /// A record to write.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +37,8 @@ pub(crate) struct World {
     pub(crate) function: Function,
     pub(crate) settings: Value,
     producer: FutureProducer,
+    /// To be deleted at the end.
+    topics: Vec<String>,
 }
 
 impl World {
@@ -65,7 +58,9 @@ impl World {
         // Only the first case installs it; `RUST_LOG` says what it shows.
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init().unwrap_or_default();
-        let (topic, group) = (format!("{prefix}{number}"), format!("g{number}"));
+        // A broker that is not ours has seen other runs.
+        let run = run();
+        let (topic, group) = (format!("{prefix}{run}-{number}"), format!("esm-{run}-{number}"));
         create_topic(&topic, partitions).await;
         let settings = json!({
             "Topics": [topic], "StartingPosition": "TRIM_HORIZON", "FunctionName": "worker",
@@ -73,8 +68,9 @@ impl World {
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
             "Emulator": {"provisioned": true, "time_factor": 0.01, "function_timeout_seconds": 10},
         });
-        let producer = client().create().unwrap();
-        Self { topic, group, function: Function::start(responder).await, settings, producer }
+        let producer = client().set("message.max.bytes", RECORD_BYTES_MAX).create().unwrap();
+        let (function, topics) = (Function::start(responder).await, vec![topic.clone()]);
+        Self { topic, group, function, settings, producer, topics }
     }
 
     /// Sets a property of the mapping, or a switch by `Emulator.name`.
@@ -83,6 +79,14 @@ impl World {
             Some(switch) => self.settings["Emulator"][switch] = value.into(),
             None => self.settings[name] = value.into(),
         }
+        self
+    }
+
+    /// The same on another topic, which somebody else has made.
+    pub(crate) fn on_topic(mut self, topic: &str) -> Self {
+        self.topics.push(topic.to_owned());
+        self.settings["Topics"] = json!([topic]);
+        self.topic = topic.to_owned();
         self
     }
 
@@ -174,9 +178,14 @@ impl World {
     }
 
     pub(crate) async fn wait_calls(&self, count: usize) -> Vec<Call> {
-        eventually(&format!("{count} invocations"), async || self.function.calls().len() >= count).await;
-        self.function.calls()
+        self.function.wait_calls(count).await
     }
+}
+
+/// What no other run has.
+fn run() -> &'static str {
+    static RUN: OnceLock<String> = OnceLock::new();
+    RUN.get_or_init(|| format!("{:08x}", fastrand::u32(..)))
 }
 
 /// Ends a mapping and gives its last numbers.
@@ -185,10 +194,46 @@ pub(crate) async fn stop(running: Running) -> Metrics {
 }
 
 pub(crate) async fn create_topic(name: &str, partitions: i32) {
+    create_topic_with(name, partitions, &[]).await;
+}
+
+/// A topic that keeps everything, whatever the timestamps of its records, and takes records of eight megabytes.
+pub(crate) async fn create_topic_with(name: &str, partitions: i32, settings: &[(&str, &str)]) {
     let admin: AdminClient<_> = client().create().unwrap();
-    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-    for result in admin.create_topics([&topic], &AdminOptions::new()).await.unwrap() {
+    let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1))
+        .set("retention.ms", "-1")
+        .set("max.message.bytes", RECORD_BYTES_MAX);
+    for (name, value) in settings {
+        topic = topic.set(name, value);
+    }
+    let options = AdminOptions::new().operation_timeout(Some(EVENTUALLY_MAX));
+    for result in admin.create_topics([&topic], &options).await.unwrap() {
         result.unwrap();
+    }
+}
+
+/// Deletes topics of a broker that goes on living.
+fn delete_topics(topics: Vec<String>) {
+    let delete = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let admin: AdminClient<_> = client().create().unwrap();
+            let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+            let deleted = admin.delete_topics(&names, &AdminOptions::new()).await;
+            if !deleted.as_ref().is_ok_and(|topics| topics.iter().all(Result::is_ok)) {
+                eprintln!("left behind: {deleted:?}");
+            }
+        });
+    };
+    // In a thread of its own, since a test may be in the middle of its runtime, and panicking.
+    drop(std::thread::spawn(delete).join());
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !broker::is_embedded() {
+            delete_topics(self.topics.clone());
+        }
     }
 }
 
@@ -198,7 +243,7 @@ fn client() -> ClientConfig {
     config
 }
 
+/// As everything of ours that reads.
 fn properties() -> BTreeMap<String, String> {
-    let property = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    [("bootstrap.servers", broker::address()), ("fetch.wait.max.ms", "50")].map(property).into()
+    kafka::Connection::plaintext(broker::address()).for_consumer().properties().clone()
 }

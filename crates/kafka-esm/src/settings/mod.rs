@@ -1,5 +1,9 @@
 //! The mapping with every value checked: what the rest of the crate works with. All that is wrong is refused at once,
 //! each value by its property's name, with what it may be.
+//!
+//! What each property may be is `checks.rs`.
+
+mod checks;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,10 +24,7 @@ pub(crate) const INVOKES_PER_POLLER_MAX: usize = 5;
 pub(crate) const RETRIES_WITH_DESTINATION: u32 = 10;
 /// A Kafka mapping's function may not run longer, although Lambda allows 15 minutes; documented.
 const FUNCTION_TIMEOUT_SECONDS_MAX: u64 = 14 * 60;
-const WINDOW_DEFAULT: Duration = Duration::from_millis(500);
 const BATCH_SIZE_DEFAULT: i64 = 100;
-const DESTINATION_CHARS_MAX: usize = 350;
-const FILTERS_MAX: usize = 10;
 
 /// Where a group without a commit begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,25 +95,33 @@ impl Settings {
     ) -> Result<Self, EsmError> {
         let mut problems = Problems::default();
         let provisioned = emulator.provisioned || mapping.provisioned_poller_config.is_some();
-        refuse_the_unsupported(mapping, provisioned, &mut problems);
+        checks::refuse_the_unsupported(mapping, provisioned, &mut problems);
+        checks::access(mapping, &mut problems);
+        checks::observation(mapping, &mut problems);
         let topic = mapping.topics.first().cloned().unwrap_or_default();
-        problems.check(mapping.topics.len() == 1 && !topic.is_empty(), || {
-            format!("Topics: exactly one topic, not {:?}", mapping.topics)
+        problems.check(mapping.topics.len() == 1, || format!("Topics: exactly one topic, not {:?}", mapping.topics));
+        problems.check(topic.is_empty() || checks::is_topic(&topic), || {
+            format!("Topics: 1 to {} letters, digits, `.`, `_` and `-`, not {topic:?}", checks::TOPIC_BYTES_MAX)
         });
-        let destination = destination(mapping, emulator, &topic, provisioned, &mut problems);
+        let destination = checks::destination(mapping, emulator, &topic, provisioned, &mut problems);
         let settings = Self {
             function: mapping.function_name.clone().unwrap_or_else(|| "function".to_owned()),
-            bootstrap_servers: bootstrap_servers(mapping, client, &mut problems),
-            group: group(mapping, &mut problems),
-            start: start(mapping, &mut problems),
-            batch_size: to_usize(problems.range("BatchSize", mapping.batch_size, BATCH_SIZE_DEFAULT, 1..=10_000)),
-            window: window(mapping, &mut problems),
-            pollers: pollers(mapping, &mut problems),
-            pbr: partial_batch_response(mapping, emulator, &mut problems),
-            retries_max: retries_max(mapping, destination.is_some(), &mut problems),
-            record_age_ms_max: record_age_ms_max(mapping, &mut problems),
+            bootstrap_servers: checks::bootstrap_servers(mapping, client, &mut problems),
+            group: checks::group(mapping, &mut problems),
+            start: checks::start(mapping, &mut problems),
+            batch_size: checks::to_usize(problems.range(
+                "BatchSize",
+                mapping.batch_size,
+                BATCH_SIZE_DEFAULT,
+                1..=10_000,
+            )),
+            window: checks::window(mapping, &mut problems),
+            pollers: checks::pollers(mapping, &mut problems),
+            pbr: checks::partial_batch_response(mapping, emulator, &mut problems),
+            retries_max: checks::retries_max(mapping, destination.is_some(), &mut problems),
+            record_age_ms_max: checks::record_age_ms_max(mapping, &mut problems),
             bisect: mapping.bisect_batch_on_function_error.unwrap_or(false),
-            filters: filters(mapping, emulator, &mut problems),
+            filters: checks::filters(mapping, emulator, &mut problems),
             encoder: emulator.encoder(),
             lenient_errors: emulator.lenient_errors,
             time_factor: emulator.time_factor,
@@ -146,167 +155,12 @@ impl Settings {
     }
 }
 
-fn to_usize(checked: i64) -> usize {
-    usize::try_from(checked).unwrap_or(1)
-}
-
-/// Each setting that needs provisioned mode by name, and what the emulator does not do.
-fn refuse_the_unsupported(mapping: &Mapping, provisioned: bool, problems: &mut Problems) {
-    problems.check(mapping.enabled.unwrap_or(true), || "Enabled: a disabled mapping polls nothing".to_owned());
-    let kafka = mapping.self_managed_kafka_event_source_config.as_ref();
-    problems.check(kafka.is_none_or(|config| config.schema_registry_config.is_none()), || {
-        "SelfManagedKafkaEventSourceConfig.SchemaRegistryConfig: the emulator reads no schema registry".to_owned()
-    });
-    let needs_provisioned = [
-        ("MaximumRetryAttempts", mapping.maximum_retry_attempts.is_some()),
-        ("MaximumRecordAgeInSeconds", mapping.maximum_record_age_in_seconds.is_some()),
-        ("BisectBatchOnFunctionError", mapping.bisect_batch_on_function_error == Some(true)),
-        ("FunctionResponseTypes", !mapping.function_response_types.is_empty()),
-        ("LoggingConfig", mapping.logging_config.is_some()),
-    ];
-    for (name, _) in needs_provisioned.iter().filter(|(_, set)| *set && !provisioned) {
-        problems
-            .add(format!("{name}: needs provisioned mode; add a ProvisionedPollerConfig, or set Emulator.provisioned"));
-    }
-}
-
-fn bootstrap_servers(mapping: &Mapping, client: &BTreeMap<String, String>, problems: &mut Problems) -> String {
-    let endpoints = mapping.self_managed_event_source.as_ref().map(|source| &source.endpoints.kafka_bootstrap_servers);
-    let of_mapping = endpoints.map(|servers| servers.join(",")).filter(|joined| !joined.is_empty());
-    let of_client = client.get("bootstrap.servers").cloned();
-    let servers = of_client.or(of_mapping).unwrap_or_default().replace(' ', "");
-    let address = |server: &str| {
-        server.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-    };
-    problems.check(!servers.is_empty() && servers.split(',').all(address), || {
-        format!("SelfManagedEventSource.Endpoints.KafkaBootstrapServers: a list of host:port, not {servers:?}")
-    });
-    servers
-}
-
-/// The managed mapping's group without a chosen id is its own UUID: new with every mapping, which here is every start.
-fn group(mapping: &Mapping, problems: &mut Problems) -> String {
-    let config = mapping.self_managed_kafka_event_source_config.as_ref();
-    let group = config.and_then(|config| config.consumer_group_id.clone()).unwrap_or_else(random_uuid);
-    problems.check((1..=200).contains(&group.chars().count()), || {
-        format!("SelfManagedKafkaEventSourceConfig.ConsumerGroupId: 1 to 200 characters, not {group:?}")
-    });
-    group
-}
-
 /// 16 random bytes in the form of a UUID of version 4.
 pub(crate) fn random_uuid() -> String {
     let bits = (fastrand::u128(..) & !(0xF << 76) & !(0b11 << 62)) | (0x4 << 76) | (0b10 << 62);
     let hex = format!("{bits:032x}");
     let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| hex.get(range).unwrap_or_default().to_owned());
     parts.join("-")
-}
-
-fn start(mapping: &Mapping, problems: &mut Problems) -> Start {
-    let timestamp = mapping.starting_position_timestamp;
-    let position = mapping.starting_position.as_deref();
-    problems.check(timestamp.is_none() || position == Some("AT_TIMESTAMP"), || {
-        "StartingPositionTimestamp: only with StartingPosition AT_TIMESTAMP".to_owned()
-    });
-    match (position, timestamp) {
-        (Some("TRIM_HORIZON"), _) => Start::TrimHorizon,
-        (Some("LATEST"), _) => Start::Latest,
-        (Some("AT_TIMESTAMP"), Some(seconds)) => {
-            // Through text, since a float does not convert into an integer without a cast.
-            let millis = format!("{:.0}", seconds * 1000.0).parse().ok().filter(|millis| *millis >= 0);
-            problems
-                .check(millis.is_some(), || format!("StartingPositionTimestamp: seconds since 1970, not {seconds}"));
-            Start::AtTimestamp(millis.unwrap_or(0))
-        }
-        (Some("AT_TIMESTAMP"), None) => {
-            problems.add("StartingPositionTimestamp: missing, AT_TIMESTAMP needs it in seconds since 1970");
-            Start::TrimHorizon
-        }
-        (other, _) => {
-            let other = other.unwrap_or("nothing");
-            problems.add(format!("StartingPosition: TRIM_HORIZON, LATEST or AT_TIMESTAMP, not {other}"));
-            Start::TrimHorizon
-        }
-    }
-}
-
-fn window(mapping: &Mapping, problems: &mut Problems) -> Duration {
-    let Some(seconds) = mapping.maximum_batching_window_in_seconds else { return WINDOW_DEFAULT };
-    let seconds = problems.range("MaximumBatchingWindowInSeconds", Some(seconds), 0, 0..=300);
-    Duration::from_secs(seconds.unsigned_abs())
-}
-
-/// The emulator runs as many as the minimum says: what the managed mapping would add under load, and when, is not
-/// documented well enough to be imitated.
-fn pollers(mapping: &Mapping, problems: &mut Problems) -> usize {
-    let config = mapping.provisioned_poller_config.clone().unwrap_or_default();
-    let minimum = problems.range("ProvisionedPollerConfig.MinimumPollers", config.minimum_pollers, 1, 1..=200);
-    let maximum = problems.range("ProvisionedPollerConfig.MaximumPollers", config.maximum_pollers, 200, 1..=2000);
-    problems.check(minimum <= maximum, || {
-        format!("ProvisionedPollerConfig: MinimumPollers {minimum} exceeds MaximumPollers {maximum}")
-    });
-    to_usize(minimum)
-}
-
-fn partial_batch_response(mapping: &Mapping, emulator: &Emulator, problems: &mut Problems) -> Option<Pbr> {
-    match mapping.function_response_types.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => None,
-        ["ReportBatchItemFailures"] => Some(emulator.pbr),
-        ref other => {
-            problems.add(format!("FunctionResponseTypes: [\"ReportBatchItemFailures\"] or nothing, not {other:?}"));
-            None
-        }
-    }
-}
-
-fn retries_max(mapping: &Mapping, has_destination: bool, problems: &mut Problems) -> Option<u32> {
-    match problems.range("MaximumRetryAttempts", mapping.maximum_retry_attempts, -1, -1..=10_000) {
-        -1 if has_destination => Some(RETRIES_WITH_DESTINATION),
-        retries => u32::try_from(retries).ok(),
-    }
-}
-
-fn record_age_ms_max(mapping: &Mapping, problems: &mut Problems) -> Option<i64> {
-    match mapping.maximum_record_age_in_seconds {
-        None | Some(-1) => None,
-        age => Some(problems.range("MaximumRecordAgeInSeconds", age, 60, 60..=604_800).saturating_mul(1000)),
-    }
-}
-
-fn filters(mapping: &Mapping, emulator: &Emulator, problems: &mut Problems) -> Filters {
-    let filters = mapping.filter_criteria.as_ref().map(|criteria| criteria.filters.as_slice()).unwrap_or_default();
-    problems.check(filters.len() <= FILTERS_MAX, || {
-        format!("FilterCriteria.Filters: at most {FILTERS_MAX} filters, not {}", filters.len())
-    });
-    let patterns = filters.iter().map(|filter| filter.pattern.as_str());
-    Filters::parse(patterns, emulator.filter_mismatch).unwrap_or_else(|refused| {
-        problems.0.extend(refused);
-        Filters::default()
-    })
-}
-
-fn destination(
-    mapping: &Mapping,
-    emulator: &Emulator,
-    topic: &str,
-    provisioned: bool,
-    problems: &mut Problems,
-) -> Option<Destination> {
-    let address = mapping.destination_config.as_ref()?.on_failure.destination.as_str();
-    let name = "DestinationConfig.OnFailure.Destination";
-    problems.check(address.chars().count() <= DESTINATION_CHARS_MAX, || {
-        format!("{name}: at most {DESTINATION_CHARS_MAX} characters, not {}", address.chars().count())
-    });
-    let destination = Destination::parse(address, &emulator.destinations);
-    if let Ok(Destination::Kafka { topic: target }) = &destination {
-        problems.check(provisioned, || {
-            format!(
-                "{name}: {address} needs provisioned mode; add a ProvisionedPollerConfig, or set Emulator.provisioned"
-            )
-        });
-        problems.check(target != topic, || format!("{name}: {address} is the source topic itself"));
-    }
-    destination.map_err(|problem| problems.add(format!("{name}: {problem}"))).ok()
 }
 
 #[cfg(test)]
@@ -365,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn c56_what_needs_provisioned_mode_is_refused_without_it_each_by_name() {
+    fn c56_c42_what_needs_provisioned_mode_is_refused_without_it_each_by_name() {
         let settings_of_provisioned = json!({"MaximumRetryAttempts": 1, "MaximumRecordAgeInSeconds": 60,
             "BisectBatchOnFunctionError": true, "FunctionResponseTypes": ["ReportBatchItemFailures"],
             "DestinationConfig": {"OnFailure": {"Destination": "kafka://dlq"}}, "LoggingConfig": {}});
@@ -381,6 +235,15 @@ mod tests {
     }
 
     #[test]
+    fn c29_a_function_that_may_run_longer_than_14_minutes_is_refused() {
+        let timeout = |seconds: u64| settings(json!({"Emulator": {"function_timeout_seconds": seconds}}));
+        assert_eq!(timeout(840).unwrap().function_timeout, Duration::from_secs(14 * 60));
+        for seconds in [0, 841, 900] {
+            assert!(timeout(seconds).unwrap_err().to_string().contains("function_timeout_seconds"), "{seconds}");
+        }
+    }
+
+    #[test]
     fn a_start_at_a_time_needs_the_time_in_seconds() {
         let at = json!({"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": 1_795_143_600});
         assert_eq!(settings(at).unwrap().start, Start::AtTimestamp(1_795_143_600_000));
@@ -388,6 +251,27 @@ mod tests {
         assert!(problems(json!({"StartingPositionTimestamp": 5}))[0].contains("only with"));
         let before = json!({"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": -5});
         assert!(problems(before)[0].contains("-5"));
+    }
+
+    #[test]
+    fn what_could_not_be_deployed_is_refused_although_it_is_not_used() {
+        let access = |kinds: &[&str]| {
+            let entries: Vec<Value> = kinds.iter().map(|kind| json!({"Type": kind, "URI": "arn:x"})).collect();
+            json!({"SourceAccessConfigurations": entries})
+        };
+        settings(access(&["SASL_SCRAM_512_AUTH", "SERVER_ROOT_CA_CERTIFICATE", "VPC_SUBNET", "VPC_SECURITY_GROUP"]))
+            .unwrap();
+        for (kinds, word) in [
+            (&["KERBEROS"][..], "SourceAccessConfigurations[0].Type"),
+            (&["BASIC_AUTH", "SASL_SCRAM_512_AUTH"], "BASIC_AUTH and SASL_SCRAM_512_AUTH"),
+            (&["VPC_SUBNET"], "only together"),
+        ] {
+            assert!(problems(access(kinds))[0].contains(word), "{word}");
+        }
+        let metrics = json!({"MetricsConfig": {"Metrics": ["EventCount", "Everything"]}});
+        assert!(problems(metrics)[0].contains("not Everything"));
+        let logging = json!({"ProvisionedPollerConfig": {}, "LoggingConfig": {"SystemLogLevel": "LOUD"}});
+        assert!(problems(logging)[0].contains("not LOUD"));
     }
 
     #[test]

@@ -1,0 +1,63 @@
+//! Partitions that go, and the end: C52, C55.
+
+use super::*;
+
+#[test]
+fn c52_a_revocation_waits_for_the_running_invocation_and_forgets_the_rest() {
+    let mut bench = Bench::new(json!({}));
+    bench.poll(0, 0..2);
+    bench.poll(1, 0..2);
+    let (task, _) = bench.one();
+    bench.poll(0, 2..4);
+    bench.engine.begin_revoke(&[0, 1, 2]);
+    assert!(bench.engine.finish_revoke().is_none() && bench.step().is_empty());
+    bench.end(task, &failures(&[("t-0", 1)]));
+    let uncommitted = bench.engine.finish_revoke().unwrap();
+    let positions: BTreeMap<i32, i64> = uncommitted.iter().map(|of| (of.partition, of.position)).collect();
+    assert_eq!(positions, [(0, 1), (1, 2)].into(), "the named record is the new owner's");
+    assert!(bench.engine.positions().is_empty() && bench.engine.tasks.is_empty());
+    bench.poll(0, 4..5);
+    assert!(bench.one_step_is_empty(), "nobody's partition");
+}
+
+#[test]
+fn a_task_over_two_partitions_keeps_the_one_that_stays() {
+    let mut bench = Bench::new(json!({}));
+    bench.poll(0, 0..2);
+    bench.poll(1, 0..2);
+    let (task, _) = bench.one();
+    bench.end(task, &function_error());
+    bench.engine.begin_revoke(&[0]);
+    assert_eq!(bench.engine.finish_revoke(), Some(Vec::new()));
+    assert_eq!(bench.one_later().1, of(1, 0..2));
+}
+
+#[test]
+fn c55_after_a_stop_the_running_invocation_counts_and_nothing_begins() {
+    let mut bench = Bench::new(json!({}));
+    bench.poll(0, 0..2);
+    let (task, _) = bench.one();
+    bench.poll(0, 2..4);
+    bench.engine.stop();
+    assert!(!bench.engine.is_idle());
+    bench.end(task, &ok());
+    assert!(bench.engine.is_idle() && bench.one_step_is_empty());
+    assert_eq!(bench.committed()[&0], 2);
+}
+
+#[test]
+fn what_is_resolved_of_a_partition_that_goes_is_the_rebalances_to_commit() {
+    let mut bench = Bench::new(json!({}));
+    bench.poll(0, 0..2);
+    let (resolved, _) = bench.one();
+    bench.poll(1, 0..2);
+    let (running, _) = bench.one();
+    bench.engine.begin_revoke(&[0, 1]);
+    bench.end(resolved, &ok());
+    assert!(bench.engine.uncommitted().is_empty(), "by now they may be somebody else's");
+    assert!(bench.engine.finish_revoke().is_none(), "one invocation is under way");
+    bench.end(running, &ok());
+    let positions: Vec<_> =
+        bench.engine.finish_revoke().unwrap().iter().map(|of| (of.partition, of.position)).collect();
+    assert_eq!(positions, [(0, 2), (1, 2)]);
+}

@@ -1,0 +1,258 @@
+//! What the command says: help, refusals, the two lines, the metrics, a line in the log for each record.
+
+use hyper::{Method, Request};
+use serde_json::{Value, json};
+
+use super::function::Gate;
+use super::{Esm, Function, Reply, World, eventually};
+use crate::hosted::{http_client, send};
+use crate::sandbox::{local, unique};
+
+/// What a command that ends by itself has said: exit code, stdout, stderr.
+async fn said(arguments: &[String]) -> (Option<i32>, String, String) {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let output = local(&arguments).await;
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// The lines that begin with `error:`, joined by what follows them.
+fn error(stderr: &str) -> &str {
+    let start = stderr.find("error: ").unwrap_or_else(|| panic!("no error in {stderr:?}"));
+    stderr.split_at(start).1
+}
+
+#[tokio::test]
+async fn the_help_names_every_flag_and_every_switch() {
+    let (code, help, _) = said(&["esm".into(), "--help".into()]).await;
+    assert_eq!(code, Some(0));
+    let flags = ["--bootstrap-servers", "--topic", "--invoke", "--kafka-config", "--config", "--metrics-port"];
+    let switches = [
+        "pbr",
+        "null_key",
+        "null_value",
+        "null_header",
+        "filter_mismatch",
+        "lenient_errors",
+        "provisioned",
+        "time_factor",
+        "function_timeout_seconds",
+        "destinations",
+    ];
+    for word in flags.iter().chain(&switches).chain(&["StartingPosition", "/2015-03-31/functions/", "SIGTERM"]) {
+        assert!(help.contains(word), "{word} in {help}");
+    }
+}
+
+#[tokio::test]
+async fn the_example_of_the_help_is_a_mapping_that_is_taken() {
+    let (_, help, _) = said(&["esm".into(), "--help".into()]).await;
+    let example = help.split_once("\n  StartingPosition:").unwrap().1.split_once("\nExit codes").unwrap().0;
+    let world = World::new("example", |_, _| Reply::ok()).await;
+    let config = world.file("example.yaml", &format!("  StartingPosition:{example}"));
+    let own = ["esm", "--bootstrap-servers", &world.broker, "--topic", &world.topic, "--invoke", &world.function.url];
+    let arguments: Vec<String> = own.iter().chain(&["--config", &config]).map(|text| (*text).to_owned()).collect();
+    let esm = Esm::start(&arguments);
+    assert_eq!(esm.ready().await["group"], "orders-worker");
+    esm.stop().await;
+}
+
+/// Each refused with exit code 2, an error that names the value, and nothing on stdout.
+#[tokio::test]
+async fn what_cannot_be_is_refused_by_name() {
+    let world = World::new("refused", |_, _| Reply::ok()).await;
+    let replaced = |flag: &str, value: &str| {
+        let mut arguments = world.arguments(&[]);
+        let place = arguments.iter().position(|argument| argument == flag).unwrap();
+        arguments[place + 1] = value.to_owned();
+        arguments
+    };
+    let with = |name: &str, value: Value| {
+        let mut mapping = world.mapping.clone();
+        mapping[name] = value;
+        // A file for each, since all are written before the first command starts.
+        let file = format!("{}.json", unique("refused"));
+        replaced("--config", &world.file(&file, &mapping.to_string()))
+    };
+    let file = |name: &str, text: &str| replaced("--config", &world.file(name, text));
+    let other_topic = ["Topics", "another", &world.topic];
+    let no_topic = ["nowhere", "does not exist", &world.broker, "create it"];
+    let cases: Vec<(Vec<String>, &[&str])> = vec![
+        (vec!["esm".into()], &["--bootstrap-servers", "--topic", "--invoke"]),
+        (with("BatchSize", json!(0)), &["BatchSize: 0", "1 to 10000"]),
+        (with("BatchSize", json!("many")), &["BatchSize", "many"]),
+        (with("BatchSizes", json!(1)), &["BatchSizes"]),
+        (with("MaximumBatchingWindowInSeconds", json!(301)), &["MaximumBatchingWindowInSeconds: 301", "0 to 300"]),
+        (with("StartingPosition", json!("NOW")), &["StartingPosition", "NOW", "TRIM_HORIZON"]),
+        (with("Topics", json!(["another"])), &other_topic),
+        (with("Emulator", json!({"pbr": "both"})), &["Emulator.pbr", "both", "selective"]),
+        (with("Emulator", json!({"speed": 1})), &["Emulator", "speed"]),
+        (with("Emulator", json!({"provisioned": true, "time_factor": 0})), &["Emulator.time_factor: 0"]),
+        (
+            with("Emulator", json!({"provisioned": true, "function_timeout_seconds": 841})),
+            &["Emulator.function_timeout_seconds: 841", "840"],
+        ),
+        (with("Emulator", json!({})), &["FunctionResponseTypes", "provisioned mode"]),
+        (
+            with("SelfManagedKafkaEventSourceConfig", json!({"SchemaRegistryConfig": {}})),
+            &["SchemaRegistryConfig", "no schema registry"],
+        ),
+        (
+            with("DestinationConfig", json!({"OnFailure": {"Destination": format!("kafka://{}", world.topic)}})),
+            &["DestinationConfig.OnFailure.Destination", "source topic"],
+        ),
+        (
+            with("DestinationConfig", json!({"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:1:q"}})),
+            &["DestinationConfig.OnFailure.Destination", "arn:aws:sqs:us-east-1:1:q", "Emulator.destinations"],
+        ),
+        (with("FilterCriteria", json!({"Filters": [{"Pattern": "{"}]})), &["FilterCriteria.Filters[0].Pattern"]),
+        (file("a.yaml", "BatchSize: [1"), &["--config", "a.yaml"]),
+        (file("b.yaml", "FunctionName: !Ref Worker"), &["--config", "b.yaml", "plain values"]),
+        (replaced("--config", "/nowhere/mapping.yaml"), &["--config /nowhere/mapping.yaml"]),
+        (replaced("--kafka-config", "/nowhere/kafka.properties"), &["--kafka-config /nowhere"]),
+        (replaced("--kafka-config", &world.file("b.properties", "sasl.mechanims=PLAIN\n")), &["sasl.mechanims"]),
+        (replaced("--invoke", "https://127.0.0.1:1/"), &["invoke", "https://127.0.0.1:1/", "http://host:port"]),
+        (replaced("--topic", "nowhere"), &no_topic),
+        (replaced("--topic", "no topic"), &["no topic", "letters"]),
+        (replaced("--bootstrap-servers", "nowhere"), &["nowhere", "host:port"]),
+    ];
+    for (arguments, words) in cases {
+        let (code, stdout, stderr) = said(&arguments).await;
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}: {stderr}");
+        for word in words {
+            assert!(error(&stderr).contains(word), "{word} in {stderr}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_does_not_answer_is_named_and_that_is_a_failure() {
+    let world = World::new("unreachable", |_, _| Reply::ok()).await;
+    // Something listens, and never says a word.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    for address in ["127.0.0.1:1".to_owned(), silent.local_addr().unwrap().to_string()] {
+        let mut arguments = world.arguments(&[]);
+        arguments[2].clone_from(&address);
+        let (code, stdout, stderr) = said(&arguments).await;
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+        assert!(error(&stderr).contains(&format!("no broker answers at {address}")), "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_answers_html_ends_it_with_a_sentence_and_commits_nothing() {
+    let page = || Reply { content_type: "text/html", ..Reply::body("<html><body>It works!</body></html>") };
+    let world = World::new("html", move |_, _| page()).await;
+    world.write_many(0, 2).await;
+    let mut esm = world.start().await;
+    let (status, stdout, stderr) = esm.ended().await;
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(error(&stderr).contains(&world.function.url) && error(&stderr).contains("HTML"), "{stderr}");
+    assert_eq!(stdout.len(), 2, "{stdout:?}");
+    assert_eq!(world.committed(0).await, None);
+}
+
+#[tokio::test]
+async fn a_taken_metrics_port_is_named_before_anything_begins() {
+    let world = World::new("taken", |_, _| Reply::ok()).await;
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (code, stdout, stderr) = said(&world.arguments(&["--metrics-port", &port])).await;
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+    assert!(error(&stderr).contains(&format!("--metrics-port {port}")), "{stderr}");
+}
+
+#[tokio::test]
+async fn two_lines_of_json_and_the_metrics_under_their_names() {
+    let taker = Function::start(|_, _| Reply::ok()).await;
+    let world = World::new("metrics", |_, _| Reply::error()).await;
+    let arn = "arn:aws:sns:us-east-1:123456789012:failed";
+    let world = world.set("MaximumRetryAttempts", 1).set("Emulator.destinations", json!({arn: taker.url}));
+    let world = world.set("DestinationConfig", json!({"OnFailure": {"Destination": arn}}));
+    let port = local::ports::internal().unwrap();
+    let esm = Esm::start(&world.arguments(&["--metrics-port", &port.to_string()]));
+    assert_eq!(esm.ready().await, json!({"ready": true, "topic": world.topic, "group": world.group}));
+    world.write_many(0, 3).await;
+    world.wait_committed(0, 3).await;
+    assert_eq!(taker.calls()[0].event["KafkaBatchInfo"]["batchSize"], 3);
+
+    let client = http_client();
+    let ask = async |accept: &str| {
+        let request = Request::builder().method(Method::GET).uri(format!("http://127.0.0.1:{port}/metrics"));
+        send(&client, request.header("accept", accept).body(String::new().into()).unwrap()).await
+    };
+    let labels = format!("{{topic=\"{}\",group=\"{}\"}}", world.topic, world.group);
+    let mut text = String::new();
+    eventually("the commit is counted", async || {
+        let answer = ask("*/*").await;
+        assert!(answer.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
+        text = String::from_utf8(answer.body.to_vec()).unwrap();
+        text.contains(&format!("CommittedEventCount{labels} 3\n"))
+    })
+    .await;
+    let expected = [
+        ("PolledEventCount", 3),
+        ("InvokedEventCount", 6),
+        ("FailedInvokeEventCount", 6),
+        ("InvokeErrorCount", 2),
+        ("OnFailureDestinationDeliveredEventCount", 3),
+        ("DroppedEventCount", 0),
+        ("FilteredOutEventCount", 0),
+        ("SumOffsetLag", 0),
+        ("MaxOffsetLag", 0),
+        ("SchemaRegistryErrorCount", 0),
+    ];
+    for (name, number) in expected {
+        assert!(text.contains(&format!("\n{name}{labels} {number}\n")), "{name} {number} in {text}");
+    }
+    assert_eq!(ask("application/json").await.json()["metrics"]["InvokedEventCount"], 6);
+
+    let metrics = esm.stop().await;
+    assert_eq!(metrics.as_object().unwrap().len(), 18, "{metrics}");
+    for (name, number) in expected {
+        assert_eq!(metrics[name], number, "{name}");
+    }
+}
+
+/// C25: the reason of each whole-batch failure, and of everything that comes again, is given back or is dropped.
+#[tokio::test]
+async fn c25_every_record_that_does_not_simply_go_through_has_a_line_with_its_reason() {
+    let gate = Gate::closed();
+    let world = World::new("lines", {
+        let held = gate.clone();
+        move |number, call| match number {
+            0 => Reply::failures(&[(call.first_key(), 99)]),
+            1 => Reply::body("no JSON"),
+            2 => Reply::status(429),
+            3 => Reply::failures(&[(call.first_key(), 1)]),
+            4 => Reply::error(),
+            5 => Reply::error(),
+            _ => Reply::ok().behind(&held),
+        }
+    });
+    let world = world.await.set("MaximumRetryAttempts", 4);
+    world.write_many(0, 2).await;
+    let esm = world.start().await;
+    world.wait_committed(0, 2).await;
+    gate.open();
+    let stderr = esm.stderr.lock().unwrap().join("\n");
+    esm.stop().await;
+    for (offset, reason) in [
+        (0, "offset 99"),
+        (1, "offset 99"),
+        (0, "no JSON"),
+        (1, "no JSON"),
+        (0, "429"),
+        (1, "1 of 2 records"),
+        (1, "function error Unhandled"),
+        (1, "6 invocations"),
+    ] {
+        let found = stderr.lines().any(|line| {
+            let place = line.contains(&world.topic)
+                && line.contains("partition=0")
+                && line.contains(&format!("offset={offset}"));
+            place && line.contains(reason)
+        });
+        assert!(found, "offset {offset}: {reason} in {stderr}");
+    }
+}
