@@ -12,6 +12,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::audit::{self, AuditOptions};
 use crate::baseline::{self, BaselineOptions};
+use crate::bench::{self, BenchOptions};
 use crate::demo::{self, DemoOptions};
 use crate::esm::{self, EsmOptions};
 use crate::load::{self, LoadOptions, MeasureOptions};
@@ -67,6 +68,11 @@ pub enum Command {
     /// When it is ready, one line of JSON on stdout says where: {"api","dynamodb"}, and "kafka" and "redis" where it has
     /// them. `redis` and `hybrid` want a redis-server: `apt-get install redis-server`, or --redis HOST:PORT.
     Baseline(BaselineOptions),
+    /// Compare the seeds' two systems with ours, under the same load, and write a report
+    ///
+    /// bench.json, bench.html and bench.md in --out; the targets on stdout. Ctrl-C ends every part and still writes what
+    /// was measured. Systems `redis` and `hybrid` want a redis-server: `apt-get install redis-server`.
+    Bench(BenchOptions),
     /// Emulate Lambda's event source mapping for self-managed Kafka, for any function in any language
     ///
     /// One line of JSON on stdout when it is a member of its group, one with all metrics at the end.
@@ -172,6 +178,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Demo(_)
         | Command::Load(_)
         | Command::Measure(_)
+        | Command::Bench(_)
         | Command::Audit(_)
         | Command::Exec(_) => LevelFilter::WARN,
     };
@@ -195,6 +202,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(options) => demo::run(&options).await,
         Command::Load(options) => load::command::run(&options).await,
         Command::Baseline(options) => baseline::run(&options).await,
+        Command::Bench(options) => bench::run(&options).await,
         Command::Esm(options) => esm::run(&options).await,
         Command::Measure(options) => load::measure::run(&options).await,
         Command::Audit(options) => audit::command::run(&options).await,

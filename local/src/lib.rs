@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod baseline;
+pub mod bench;
 pub mod broker;
 pub mod cli;
 pub mod data;

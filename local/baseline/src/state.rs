@@ -3,6 +3,8 @@
 //!
 //! A harness asks for [`stock`] while it waits, a read of one item, and for [`read`] at the end, which reads tables whole.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::Client;
 use coupon::CouponId;
 
@@ -74,32 +76,45 @@ pub async fn stock(dynamodb: &Client, system: System, coupon_id: &str) -> anyhow
 /// # Errors
 /// There is no such coupon, an item is none, or DynamoDB does not answer.
 pub async fn read(dynamodb: &Client, system: System, coupon_id: &str) -> anyhow::Result<FinalState> {
-    let (store, id) = (store(dynamodb, system), CouponId::parse(coupon_id)?);
+    let state = read_all(dynamodb, system).await?.remove(coupon_id);
+    state.ok_or_else(|| anyhow::anyhow!("{system} has no coupon {coupon_id}"))
+}
+
+/// Everything there is, by coupon.
+///
+/// # Errors
+/// An item is none, or DynamoDB does not answer.
+pub async fn read_all(dynamodb: &Client, system: System) -> anyhow::Result<BTreeMap<String, FinalState>> {
+    let store = store(dynamodb, system);
     // The outbox first: an event that is done in between is then still counted, and the stock behind it is the later one.
-    let mut outbox = Outbox::default();
-    if system.table_names().outbox.is_some() {
-        for event in store.events().await?.iter().filter(|event| event.coupon == id) {
-            match event.state {
-                EventState::Pending => outbox.pending = outbox.pending.saturating_add(1),
-                EventState::Failed { .. } => outbox.failed = outbox.failed.saturating_add(1),
-            }
+    let events = if system.table_names().outbox.is_some() { store.events().await? } else { Vec::new() };
+    let issued = store.all_issued().await?;
+    let mut states = BTreeMap::new();
+    for coupon in store.all_coupons().await? {
+        let stock = Stock { total: coupon.total, remaining: coupon.remaining };
+        let state = FinalState { stock, issued: Vec::new(), outbox: Outbox::default() };
+        states.insert(coupon.id.to_string(), state);
+    }
+    for event in events {
+        let Some(FinalState { outbox, .. }) = states.get_mut(event.coupon.as_str()) else { continue };
+        match event.state {
+            EventState::Pending => outbox.pending = outbox.pending.saturating_add(1),
+            EventState::Failed { .. } => outbox.failed = outbox.failed.saturating_add(1),
         }
     }
-    let mut issued: Vec<IssuedCoupon> = store
-        .all_issued(&id)
-        .await?
-        .into_iter()
-        .map(|one| IssuedCoupon {
+    for one in issued {
+        let Some(state) = states.get_mut(one.coupon.as_str()) else { continue };
+        state.issued.push(IssuedCoupon {
             user_id: one.user.to_string(),
             request_id: one.request_id,
             rank: one.rank,
             issued_at_ms: one.at.millis(),
-        })
-        .collect();
-    issued.sort_by(|one, other| (one.rank, &one.user_id).cmp(&(other.rank, &other.user_id)));
-    let stock = stock(dynamodb, system, coupon_id).await?;
-    let stock = stock.ok_or_else(|| anyhow::anyhow!("{system} has no coupon {coupon_id}"))?;
-    Ok(FinalState { stock, issued, outbox })
+        });
+    }
+    for state in states.values_mut() {
+        state.issued.sort_by(|one, other| (one.rank, &one.user_id).cmp(&(other.rank, &other.user_id)));
+    }
+    Ok(states)
 }
 
 fn store(dynamodb: &Client, system: System) -> Store {

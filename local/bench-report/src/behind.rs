@@ -17,6 +17,8 @@ pub struct Seen {
     pub remaining: u64,
 }
 
+/// How long a picture goes on after nothing changes any more.
+const AFTER_MS: f64 = 1000.0;
 /// Points that a picture has room for.
 const POINTS_MAX: usize = 400;
 
@@ -62,6 +64,14 @@ fn settled(total: u64, promised_ms: &[f64], seen: &[Seen]) -> Option<f64> {
     Some((right.at_ms - promised_ms.last()?).max(0.0))
 }
 
+/// How much of a series there is to see: a little more than until the last promise and the last change.
+fn interesting(promised_ms: &[f64], seen: &[Seen]) -> usize {
+    let last = seen.last().map(|one| one.remaining);
+    let changed = seen.iter().rev().find(|one| Some(one.remaining) != last).map_or(0.0, |one| one.at_ms);
+    let end = promised_ms.last().copied().unwrap_or(0.0).max(changed) + AFTER_MS;
+    seen.partition_point(|one| one.at_ms <= end)
+}
+
 fn series(total: u64, promised_ms: &[f64], seen: &[Seen]) -> Vec<StockPoint> {
     let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let point = |one: &Seen| {
@@ -69,6 +79,7 @@ fn series(total: u64, promised_ms: &[f64], seen: &[Seen]) -> Vec<StockPoint> {
         let left = total.saturating_sub(u64::try_from(promised).unwrap_or(u64::MAX));
         StockPoint { at_ms: one.at_ms, promised: signed(left), stored: signed(one.remaining) }
     };
+    let seen = seen.get(..interesting(promised_ms, seen)).unwrap_or(seen);
     let step = seen.len().div_ceil(POINTS_MAX).max(1);
     let mut series: Vec<StockPoint> = seen.iter().step_by(step).map(point).collect();
     series.extend(seen.last().map(point));
@@ -114,9 +125,10 @@ mod tests {
 
     #[test]
     fn a_picture_has_no_more_points_than_it_has_room_for() {
-        let many: Vec<Seen> = (0..10_000_u32).map(|at| Seen { at_ms: f64::from(at), remaining: 1 }).collect();
+        let many: Vec<Seen> =
+            (0..10_000_u32).map(|at| Seen { at_ms: f64::from(at), remaining: u64::from(at < 5000) }).collect();
         let series = series(1, &[], &many);
         assert!(series.len() <= POINTS_MAX + 1);
-        assert_eq!(series.last().unwrap().at_ms, 9999.0);
+        assert_eq!(series.last().unwrap().at_ms, 5999.0, "a second after the last change");
     }
 }

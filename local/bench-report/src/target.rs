@@ -86,7 +86,7 @@ fn judged(
         }
     }
     let status = if reached { Status::Met } else { Status::Missed };
-    Target { name, reached: format!("{} times", crate::text::figure(ratio)), bound, status, says }
+    Target { name, reached: format!("{}×", crate::text::figure(ratio)), bound, status, says }
 }
 
 fn not_measured(name: &'static str, bound: &str, why: &str) -> Target {
@@ -97,7 +97,7 @@ fn not_measured(name: &'static str, bound: &str, why: &str) -> Target {
 fn stock(summary: &Summary<'_>) -> Target {
     judged(
         ("the stock is right sooner than A's", "ms"),
-        format!("at least {STOCK_RATIO_MIN} times"),
+        format!("at least {STOCK_RATIO_MIN}×"),
         pair(summary, systems::REDIS, profiles::SEEDS),
         |cell| cell.timed(|run| Some(run.stock.as_ref()?.behind_ms?.p50)),
         (|ours, theirs| theirs.ratio_to(ours), |ratio| ratio >= STOCK_RATIO_MIN),
@@ -107,7 +107,7 @@ fn stock(summary: &Summary<'_>) -> Target {
 fn accept(summary: &Summary<'_>) -> Target {
     judged(
         ("accept p99 at the seeds' load, to A's", "ms"),
-        format!("at most {ACCEPT_RATIO_MAX} times"),
+        format!("at most {ACCEPT_RATIO_MAX}×"),
         pair(summary, systems::REDIS, profiles::SEEDS),
         |cell| cell.timed(|run| Some(run.accept_ms?.p99)),
         (Spread::ratio_to, |ratio| ratio <= ACCEPT_RATIO_MAX),
@@ -117,7 +117,7 @@ fn accept(summary: &Summary<'_>) -> Target {
 fn rate(summary: &Summary<'_>) -> Target {
     judged(
         ("accepted and decided each second, to B's", "/s"),
-        format!("at least {RATE_RATIO_MIN} times"),
+        format!("at least {RATE_RATIO_MIN}×"),
         pair(summary, systems::HYBRID, profiles::SUSTAINED),
         |cell| cell.decided_per_second(),
         (Spread::ratio_to, |ratio| ratio >= RATE_RATIO_MIN),

@@ -66,8 +66,9 @@ impl Serialize for Latencies {
         if self.count() == 0 {
             return serializer.serialize_none();
         }
-        let mut map = serializer.serialize_map(Some(6))?;
+        let mut map = serializer.serialize_map(Some(7))?;
         map.serialize_entry("count", &self.count())?;
+        map.serialize_entry("mean", &((self.mean_ms() * 1000.0).round() / 1000.0))?;
         for (name, ms) in self.named_ms() {
             map.serialize_entry(name, &((ms * 1000.0).round() / 1000.0))?;
         }

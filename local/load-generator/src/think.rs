@@ -96,4 +96,19 @@ mod tests {
         assert_eq!(stages.last(), Some(&(Duration::from_secs(10), 1000)));
         assert_eq!(stages.first(), Some(&(Duration::from_secs(10), 125)));
     }
+
+    #[test]
+    fn the_k6_script_has_the_same_stages_and_thinks_as_long() {
+        let script = include_str!("../../k6/seeds.js");
+        let number = |name: &str| {
+            let line = script.lines().find_map(|line| line.strip_prefix(&format!("const {name} = "))).unwrap();
+            line.trim_end_matches(';').parse::<f64>().unwrap()
+        };
+        let (each, users) = stages(SEEDS.seconds)[0];
+        assert_eq!(number("STAGES"), f64::from(SEEDS.stages));
+        assert_eq!(number("STAGE_SECONDS"), each.as_secs_f64());
+        assert_eq!(number("USERS_EACH_STAGE"), f64::from(users));
+        let think = think(SEEDS.seconds).as_secs_f64();
+        assert!((number("THINK_SECONDS") - think).abs() < 0.001, "{think}");
+    }
 }

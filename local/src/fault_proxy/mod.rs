@@ -5,6 +5,7 @@
 //! errors. Used by tests and by `up --faults`.
 
 mod answer;
+mod counting;
 mod faults;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
+use counting::Counted;
 pub use faults::{Fault, Kind};
 use faults::{Faults, Meets};
 
@@ -35,6 +37,7 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub struct FaultProxy {
     address: SocketAddr,
     faults: Arc<Faults>,
+    counted: Option<Arc<Counted>>,
     serving: AbortHandle,
 }
 
@@ -52,6 +55,23 @@ impl FaultProxy {
     /// # Errors
     /// As [`FaultProxy::start`].
     pub fn start_seeded(listener: TcpListener, upstream: &str, seed: u64) -> anyhow::Result<Self> {
+        Self::start_with(listener, upstream, seed, None)
+    }
+
+    /// The same without any fault, counting the units that calls consume: each call is asked to report them.
+    ///
+    /// # Errors
+    /// As [`FaultProxy::start`].
+    pub fn start_counting(listener: TcpListener, upstream: &str) -> anyhow::Result<Self> {
+        Self::start_with(listener, upstream, 0, Some(Arc::default()))
+    }
+
+    fn start_with(
+        listener: TcpListener,
+        upstream: &str,
+        seed: u64,
+        counted: Option<Arc<Counted>>,
+    ) -> anyhow::Result<Self> {
         let uri: Uri = upstream.parse().with_context(|| format!("{upstream} is no URL"))?;
         anyhow::ensure!(
             uri.scheme() == Some(&Scheme::HTTP),
@@ -60,10 +80,12 @@ impl FaultProxy {
         let authority = uri.authority().cloned().with_context(|| format!("{upstream} names no host"))?;
         let address = listener.local_addr()?;
         let faults = Arc::new(Faults::new(seed));
-        let proxy = Arc::new(Proxy { upstream: authority, client: client(), faults: Arc::clone(&faults) });
+        let proxy =
+            Proxy { upstream: authority, client: client(), faults: Arc::clone(&faults), counted: counted.clone() };
+        let proxy = Arc::new(proxy);
         tracing::info!(%address, upstream, seed, "faults can be injected");
         let serving = tokio::spawn(serve(listener, proxy)).abort_handle();
-        Ok(Self { address, faults, serving })
+        Ok(Self { address, faults, counted, serving })
     }
 
     /// Where it listens.
@@ -80,6 +102,12 @@ impl FaultProxy {
     /// From the next call on, no call meets this kind of fault.
     pub fn clear(&self, kind: Kind) {
         self.faults.clear(kind);
+    }
+
+    /// Units that calls have consumed so far; nothing of a proxy that does not count.
+    #[must_use]
+    pub fn units(&self) -> bench_report::Units {
+        self.counted.as_ref().map_or_else(Default::default, |counted| counted.units())
     }
 
     /// How many calls have met this kind of fault.
@@ -101,6 +129,7 @@ struct Proxy {
     upstream: Authority,
     client: Client<HttpConnector, Either<Incoming, Full<Bytes>>>,
     faults: Arc<Faults>,
+    counted: Option<Arc<Counted>>,
 }
 
 fn client() -> Client<HttpConnector, Either<Incoming, Full<Bytes>>> {
@@ -153,6 +182,9 @@ impl Proxy {
         if let Some(delay) = meets.delay() {
             tokio::time::sleep(delay).await;
         }
+        if let Some(counted) = &self.counted {
+            return self.count(counted, &operation, request).await;
+        }
         match meets {
             Meets::Refusal { refusal, dice, .. } => {
                 let body = http_body_util::Limited::new(request.into_body(), BODY_BYTES_MAX);
@@ -169,12 +201,16 @@ impl Proxy {
     }
 
     /// Hands a request on, its headers and body untouched.
-    async fn forward(&self, mut request: Request<Incoming>) -> anyhow::Result<Response<Incoming>> {
+    async fn forward(&self, request: Request<Incoming>) -> anyhow::Result<Response<Incoming>> {
+        self.send(request.map(Either::Left)).await
+    }
+
+    async fn send(&self, mut request: Request<Either<Incoming, Full<Bytes>>>) -> anyhow::Result<Response<Incoming>> {
         let mut parts = request.uri().clone().into_parts();
         parts.scheme = Some(Scheme::HTTP);
         parts.authority = Some(self.upstream.clone());
         *request.uri_mut() = Uri::from_parts(parts)?;
-        Ok(self.client.request(request.map(Either::Left)).await?)
+        Ok(self.client.request(request).await?)
     }
 }
 

@@ -11,7 +11,6 @@ use std::collections::HashMap;
 
 use anyhow::Context;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 use coupon::{CouponId, Timestamp, UserId};
 use serde_json::{Value, json};
 
@@ -84,13 +83,14 @@ impl Store {
         got.item().map(Issued::from_item).transpose()
     }
 
-    /// All that is issued of a coupon, in no order. Reads the whole table: for a verdict, not for a call.
-    pub(crate) async fn all_issued(&self, coupon: &CouponId) -> anyhow::Result<Vec<Issued>> {
-        let items = self.scan(self.tables.user_coupons).await?;
-        let ours = items
-            .iter()
-            .filter(|item| matches!(item.get("couponId"), Some(AttributeValue::S(id)) if id == coupon.as_str()));
-        ours.map(Issued::from_item).collect()
+    /// All that is issued, in no order. Reads the whole table, as the next does: for a verdict, not for a call.
+    pub(crate) async fn all_issued(&self) -> anyhow::Result<Vec<Issued>> {
+        self.scan(self.tables.user_coupons).await?.iter().map(Issued::from_item).collect()
+    }
+
+    /// All coupons, in no order.
+    pub(crate) async fn all_coupons(&self) -> anyhow::Result<Vec<Coupon>> {
+        self.scan(self.tables.coupons).await?.iter().map(Coupon::from_item).collect()
     }
 
     async fn scan(&self, table: &str) -> anyhow::Result<Vec<Item>> {

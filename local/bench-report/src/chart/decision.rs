@@ -56,7 +56,7 @@ fn draw(rows: &[Row], size: Size, svg: &mut String) -> Result<(), Box<dyn std::e
         .build_cartesian_2d(times.log_scale(), 0.0..height)?;
     chart
         .configure_mesh()
-        .x_desc("ms, half of them to 99 of 100")
+        .x_desc("ms, from the median to p99")
         .axis_desc_style(label(MUTED))
         .label_style(label(MUTED))
         .axis_style(GRID)
@@ -70,7 +70,7 @@ fn draw(rows: &[Row], size: Size, svg: &mut String) -> Result<(), Box<dyn std::e
     for (row, line) in rows.iter().rev().zip(0_u32..) {
         let (y, colour) = (f64::from(line) + 0.35, colour(&row.system));
         let shown = format!("{}: {} to {} ms", row.name, crate::text::figure(row.p50), crate::text::figure(row.p99));
-        chart.draw_series([Text::new(shown, (low * 1.02, y + 0.48), label(INK))])?;
+        chart.draw_series([Text::new(shown, (low * 1.02, y + 0.55), label(INK))])?;
         chart.draw_series(LineSeries::new([(row.p50, y), (row.p99, y)], colour.stroke_width(8)))?;
         chart.draw_series([row.p50, row.p99].map(|ms| Circle::new((ms, y), 5, colour.filled())))?;
     }

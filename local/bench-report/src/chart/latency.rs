@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use super::{GRID, INK, MUTED, Size, colour, failed, label, log_range, tick};
+use super::{GRID, MUTED, Size, colour, failed, label, log_range, tick};
 use crate::ReportError;
 use crate::profiles;
 use crate::summary::Summary;
@@ -50,7 +50,7 @@ fn lines(summary: &Summary<'_>) -> Vec<Line> {
 fn draw(lines: &[Line], size: Size, svg: &mut String) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let all = || lines.iter().flat_map(|line| line.points.iter().copied());
     let (rates, times) = (
-        log_range(all().map(|(rate, _)| rate), (100.0, 1000.0)),
+        0.0..all().map(|(rate, _)| rate).fold(1.0, f64::max) * 1.05,
         log_range(all().map(|(_, ms)| ms).chain([GIVES_WAY_MS]), (1.0, 1000.0)),
     );
     let (low_rate, high_rate) = (rates.start, rates.end);
@@ -59,7 +59,7 @@ fn draw(lines: &[Line], size: Size, svg: &mut String) -> Result<(), Box<dyn std:
         .margin(10)
         .x_label_area_size(40)
         .y_label_area_size(48)
-        .build_cartesian_2d(rates.log_scale(), times.log_scale())?;
+        .build_cartesian_2d(rates, times.log_scale())?;
     chart
         .configure_mesh()
         .x_desc("requests a second, by schedule")
@@ -76,7 +76,7 @@ fn draw(lines: &[Line], size: Size, svg: &mut String) -> Result<(), Box<dyn std:
         .draw()?;
     let bound = [(low_rate, GIVES_WAY_MS), (high_rate, GIVES_WAY_MS)];
     chart.draw_series(DashedLineSeries::new(bound, 4, 4, MUTED.stroke_width(1)))?;
-    chart.draw_series([Text::new("gives way", (low_rate * 1.03, GIVES_WAY_MS * 0.97), label(MUTED))])?;
+    chart.draw_series([Text::new("gives way", (high_rate * 0.01, GIVES_WAY_MS * 0.95), label(MUTED))])?;
     for line in lines {
         let colour = colour(&line.system);
         chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(3)))?;
@@ -86,7 +86,6 @@ fn draw(lines: &[Line], size: Size, svg: &mut String) -> Result<(), Box<dyn std:
         }))?;
     }
     root.present()?;
-    let _ink = INK;
     drop(chart);
     Ok(())
 }

@@ -24,7 +24,7 @@ pub(crate) type Size = (u32, u32);
 pub(crate) const INK: RGBColor = RGBColor(0x10, 0x10, 0x10);
 const GRID: RGBColor = RGBColor(0xC0, 0xC0, 0xC0);
 pub(crate) const MUTED: RGBColor = RGBColor(0x80, 0x80, 0x80);
-const LABEL_PX: f64 = 12.0;
+const LABEL_PX: f64 = 14.0;
 
 /// A system's colour: distinct for people who see colours differently, too (Okabe and Ito).
 pub(crate) fn colour(system: &str) -> RGBColor {
@@ -62,14 +62,15 @@ fn shortest(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// The range of a logarithmic axis around these values: whole decades below, a little room above.
+/// The range of a logarithmic axis around these values: whole decades, since only those are labelled.
 fn log_range(values: impl Iterator<Item = f64>, fallback: (f64, f64)) -> std::ops::Range<f64> {
     let (mut low, mut high) = (f64::INFINITY, 0.0_f64);
     for value in values.filter(|value| value.is_finite() && *value > 0.0) {
         low = low.min(value);
         high = high.max(value);
     }
-    if high <= 0.0 { fallback.0..fallback.1 } else { low / 1.4..high * 1.4 }
+    let decade = |value: f64, round: fn(f64) -> f64| 10.0_f64.powf(round(value.log10()));
+    if high <= 0.0 { fallback.0..fallback.1 } else { decade(low * 0.999, f64::floor)..decade(high * 1.001, f64::ceil) }
 }
 
 #[cfg(test)]
@@ -84,7 +85,7 @@ mod tests {
     #[test]
     fn an_axis_has_room_around_what_it_shows_and_never_reaches_zero() {
         let range = log_range([0.0, 10.0, 100.0, f64::NAN].into_iter(), (1.0, 2.0));
-        assert!(range.start < 10.0 && range.start > 0.0 && range.end > 100.0, "{range:?}");
+        assert_eq!(range, 1.0..1000.0);
         assert_eq!(log_range(std::iter::empty(), (1.0, 2.0)), 1.0..2.0);
     }
 }

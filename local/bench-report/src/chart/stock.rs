@@ -1,5 +1,5 @@
-//! One system's stock over time: what is left by the promises that people were given, and what the store says. What lies
-//! between is wrong, and is filled.
+//! One system's stock over time: how many coupons people were promised, and how many the store has taken from its stock.
+//! What lies between is wrong, and is filled.
 
 use plotters::prelude::*;
 
@@ -12,7 +12,9 @@ const CHART: &str = "stock over time";
 /// The chart of one run, up to `seconds`; none without a series.
 pub(crate) fn stock(run: &Run, seconds: f64, size: Size) -> Result<Option<String>, ReportError> {
     let Some(stock) = run.stock.as_ref().filter(|stock| stock.series.len() > 1) else { return Ok(None) };
-    let (promised, stored) = (steps(&stock.series, |point| point.promised), steps(&stock.series, |point| point.stored));
+    let taken = |left: i64| i64::try_from(stock.total).unwrap_or(i64::MAX).saturating_sub(left);
+    let promised = steps(&stock.series, |point| taken(point.promised));
+    let stored = steps(&stock.series, |point| taken(point.stored));
     let mut svg = String::new();
     draw(&run.system, [&promised, &stored], seconds, size, &mut svg).map_err(failed(CHART))?;
     Ok(Some(svg))

@@ -4,13 +4,15 @@
 //! Only the telling is here; figures come from `summary.rs`, judgements from `target.rs`, pictures from `chart/`.
 
 mod tables;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use tables::{COLUMNS, COUNTED};
 
 use std::fmt::Write;
 
 use crate::chart::{Size, decision, latency, stock};
-use crate::data::{Benchmark, System};
+use crate::data::Benchmark;
 use crate::summary::Summary;
 use crate::target::{Status, Target, targets};
 use crate::text::escaped;
@@ -29,7 +31,7 @@ pub fn html(benchmark: &Benchmark) -> Result<String, ReportError> {
     let summary = Summary::new(benchmark)?;
     let mut page = head(benchmark);
     page.push_str(&tiles(&targets(&summary)));
-    page.push_str(&legend(&benchmark.systems));
+    page.push_str(&legend(&summary));
     page.push_str(&charts(&summary)?);
     page.push_str(&tables::costs(&summary)?);
     page.push_str(&tables::verdicts(&summary));
@@ -92,12 +94,20 @@ fn tiles(targets: &[Target]) -> String {
     html
 }
 
-fn legend(systems: &[System]) -> String {
+/// Each system with its colour, what it is, and whether its outcome was right.
+fn legend(summary: &Summary<'_>) -> String {
     let mut html = String::from("<ul class=\"legend\">");
-    for system in systems {
+    for system in &summary.benchmark.systems {
+        let runs = || summary.benchmark.runs.iter().filter(|run| run.system == system.id);
+        let (all, wrong) = (runs().count(), runs().filter(|run| !run.verdict.is_correct()).count());
+        let verdict = match (all, wrong) {
+            (0, _) => "<em>not measured</em>".to_owned(),
+            (_, 0) => "<em class=\"good\">outcome right</em>".to_owned(),
+            _ => format!("<em class=\"bad\">outcome wrong in {wrong} of {all} runs</em>"),
+        };
         write!(
             html,
-            "<li class=\"{}\"><i></i><b>{}</b> {}</li>",
+            "<li class=\"{}\"><i></i><b>{}</b> {verdict} {}</li>",
             escaped(&system.id),
             escaped(&system.name),
             escaped(&system.says)
@@ -121,7 +131,7 @@ fn picture(wide: Option<String>, narrow: Option<String>, about: &str) -> String 
 
 fn charts(summary: &Summary<'_>) -> Result<String, ReportError> {
     let mut html = String::new();
-    html.push_str("<section><h2>Is the stock in the store right?</h2><p>Grey: what is left by the promises that people were given. Colour: what the store says. Filled: wrong meanwhile.</p><div class=\"grid\">");
+    html.push_str("<section><h2>Is the stock in the store right?</h2><p>Grey: coupons that people were promised. Colour: coupons that the store has taken from its stock. Filled: wrong meanwhile.</p><div class=\"grid\">");
     html.push_str(&stocks(summary)?);
     html.push_str("</div></section>\n<section><h2>How long until the coupon is yours, or not?</h2><p>At the seeds' load. A decides while one waits for the answer; B and ours answer first.</p>");
     html.push_str(&picture(

@@ -1,0 +1,56 @@
+#!/bin/sh
+# The seeds' load twice against each system, by k6 and by `cargo local load --profile seeds`, one after the other; a table
+# of both on stdout. About three minutes a system.
+#
+#   go install go.k6.io/k6@v0.57.0      # needs Go 1.23 or later
+#   local/k6/compare.sh [redis|hybrid|ours …]
+set -eu
+cd "$(dirname "$0")/../.."
+for tool in k6 curl python3; do
+    command -v "$tool" >/dev/null || { echo "$tool is missing; the head of $0 tells how to get it" >&2; exit 1; }
+done
+systems="${*:-redis hybrid ours}"
+work=$(mktemp -d)
+pid=
+trap 'if [ -n "$pid" ]; then kill "$pid" 2>/dev/null || :; fi; rm -rf "$work"' EXIT INT TERM
+
+cargo build --quiet --bin local
+local=${CARGO_TARGET_DIR:-target}/debug/local
+# More people than requests: k6 and the generator each ask 9,701 times, give or take a user's last.
+users=11000
+seq -f 'k6-user-%.0f' 1 "$users" | xargs "$local" token --expires-in 2h --user >"$work/tokens"
+shop=$("$local" token --user shop --scope coupons:write --expires-in 2h)
+
+echo "| system | by | requests | requests/s | mean ms | p50 | p95 | p99 |"
+echo "| --- | --- | --- | --- | --- | --- | --- | --- |"
+for system in $systems; do
+    "$local" baseline "$system" --port 0 >"$work/ready" 2>"$work/log" &
+    pid=$!
+    until [ -s "$work/ready" ]; do
+        kill -0 "$pid" 2>/dev/null || { tail -5 "$work/log" >&2; exit 1; }
+        sleep 0.2
+    done
+    api=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["api"])' "$work/ready")
+    coupon="k6-$(date +%s)"
+    curl -sf "$api/coupons" -H "authorization: Bearer $shop" -o /dev/null \
+        -d "{\"couponId\":\"$coupon\",\"name\":\"k6\",\"total\":1000000}"
+    k6 run --quiet -e API="$api" -e COUPON="$coupon" -e TOKENS="$work/tokens" local/k6/seeds.js >"$work/k6.json" 2>>"$work/log"
+    "$local" load --profile seeds --api "$api" --json >"$work/ours.json" 2>>"$work/log"
+    python3 - "$system" "$work/k6.json" "$work/ours.json" <<'PY'
+import json
+import sys
+
+system, k6, ours = sys.argv[1:]
+k6 = json.loads(open(k6).read().strip().splitlines()[-1])
+step = json.load(open(ours))["steps"][0]
+took = step["accept_ms"]
+rate = step["answered"] / step["seconds"]
+print(f"| {system} | k6 | {k6['requests']:.0f} | {k6['per_second']:.1f} | {k6['avg_ms']:.2f} | {k6['p50_ms']:.2f} |"
+      f" {k6['p95_ms']:.2f} | {k6['p99_ms']:.2f} |")
+print(f"| {system} | `cargo local load` | {step['answered']} | {rate:.1f} | {took['mean']:.2f} | {took['p50']:.2f} |"
+      f" {took['p95']:.2f} | {took['p99']:.2f} |")
+PY
+    kill "$pid"
+    wait "$pid" || :
+    pid=
+done

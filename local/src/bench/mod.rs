@@ -1,0 +1,199 @@
+//! `cargo local bench`: the seeds' two systems and ours, under the same profiles, by one load generator, in turns. Here
+//! is the order of things; what a system is `compared.rs` says, how one runs `session.rs`, one profile `one.rs`, what
+//! came of it `judge.rs`, and the report is the crate `bench-report`'s.
+//!
+//! Two kinds of sessions, so that counting disturbs no figure of time: timed ones, as many as there are rounds, and one
+//! in which the store is behind a proxy that counts its units. A round starts each system anew, in another order.
+
+mod compared;
+mod judge;
+mod machine;
+mod one;
+mod session;
+mod stock;
+mod write;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bench_report::{Benchmark, Run, targets};
+use clap::Args;
+use load_generator::{PROFILES, Person, Profile, Size};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::load::people::people;
+pub(crate) use compared::Compared;
+use session::Session;
+
+/// What a shell says of a process that SIGINT ended.
+const INTERRUPTED: u8 = 130;
+/// People beside those who ask, who take what is to be sold out.
+const EARLY_PEOPLE: usize = 64;
+const ROUNDS_FULL: u16 = 3;
+
+/// `bench`: how long, what, and where to.
+#[derive(Debug, Clone, Args)]
+pub struct BenchOptions {
+    /// One short round, under three minutes once everything is built; the default
+    #[arg(long, conflicts_with = "full")]
+    pub quick: bool,
+    /// Three rounds with longer runs, within a quarter of an hour
+    #[arg(long)]
+    pub full: bool,
+    /// Which systems
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "redis,hybrid,ours,emulated")]
+    pub systems: Vec<Compared>,
+    /// Which profiles
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "seeds,rush,sustained,hot,duplicates,bots",
+        value_parser = clap::builder::PossibleValuesParser::new(PROFILES))]
+    pub profiles: Vec<String>,
+    /// How many rounds; medians are of so many [default: 1, and 3 with --full]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=20))]
+    pub rounds: Option<u16>,
+    /// Where bench.json, bench.html and bench.md go
+    #[arg(long, value_name = "DIR", default_value = "target/bench")]
+    pub out: PathBuf,
+    /// A page whose section between the marks `bench:begin` and `bench:end` is made anew
+    #[arg(long, value_name = "FILE")]
+    pub page: Option<PathBuf>,
+    /// Build the functions of `emulated` as they are deployed; the first time takes minutes more
+    #[arg(long)]
+    pub release: bool,
+    /// Measure nothing: show what an earlier run wrote
+    #[arg(long, value_name = "bench.json", conflicts_with_all = ["quick", "full"])]
+    pub show: Option<PathBuf>,
+}
+
+impl BenchOptions {
+    fn size(&self) -> Size {
+        if self.full { Size::Full } else { Size::Quick }
+    }
+
+    fn rounds(&self) -> u16 {
+        self.rounds.unwrap_or(if self.full { ROUNDS_FULL } else { 1 })
+    }
+
+    fn profiles(&self) -> Vec<Profile> {
+        self.profiles.iter().filter_map(|id| Profile::named(id, self.size())).collect()
+    }
+}
+
+/// Measures, judges, writes the report; exit 0 also where a target is missed, which the report says.
+///
+/// # Errors
+/// The report cannot be written, nobody's token can be signed.
+pub async fn run(options: &BenchOptions) -> anyhow::Result<ExitCode> {
+    if let Some(path) = &options.show {
+        let benchmark: Benchmark = serde_json::from_slice(&std::fs::read(path)?)?;
+        write::all(options, &benchmark)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut benchmark = machine::blank(options)?;
+    let start = Instant::now();
+    // What a session has measured is in `benchmark` when it ends: an interrupt loses the one that runs, and drops its
+    // children.
+    let ended = tokio::select! {
+        measured = measure(options, &mut benchmark) => Some(measured),
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+    };
+    benchmark.seconds = start.elapsed().as_secs_f64();
+    benchmark.interrupted = ended.is_none();
+    write::all(options, &benchmark)?;
+    match ended {
+        Some(measured) => measured.map(|()| ExitCode::SUCCESS),
+        None => Ok(ExitCode::from(INTERRUPTED)),
+    }
+}
+
+async fn measure(options: &BenchOptions, benchmark: &mut Benchmark) -> anyhow::Result<()> {
+    let profiles = options.profiles();
+    let count = profiles.iter().map(Profile::people_max).max().unwrap_or(0).saturating_add(EARLY_PEOPLE);
+    eprintln!("Signing {count} tokens …");
+    let people: Arc<[Person]> = people(count).await?.into();
+    let rounds = options.rounds();
+    for round in 1..=rounds {
+        for index in 0..options.systems.len() {
+            // Whoever comes first in one round comes later in the next: a machine that gets busier favours nobody.
+            let turn = index.wrapping_add(usize::from(round) - 1).checked_rem(options.systems.len()).unwrap_or(0);
+            let Some(system) = options.systems.get(turn) else { continue };
+            eprintln!("Round {round} of {rounds}: {system}");
+            let session = Turn { options, profiles: &profiles, people: &people, system: *system, round: round.into() };
+            session.timed().await.keep(*system, benchmark);
+        }
+    }
+    for system in &options.systems {
+        eprintln!("Counting units: {system}");
+        let session = Turn { options, profiles: &profiles, people: &people, system: *system, round: 1 };
+        session.metered().await.keep(*system, benchmark);
+    }
+    Ok(())
+}
+
+/// One system's turn.
+struct Turn<'a> {
+    options: &'a BenchOptions,
+    profiles: &'a [Profile],
+    people: &'a Arc<[Person]>,
+    system: Compared,
+    round: u32,
+}
+
+/// What a session came to; runs that were through count even when a later one failed.
+struct Came {
+    runs: Vec<Run>,
+    failed: Option<anyhow::Error>,
+}
+
+impl Came {
+    fn keep(self, system: Compared, benchmark: &mut Benchmark) {
+        benchmark.runs.extend(self.runs);
+        if let Some(error) = self.failed {
+            eprintln!("{system}: {error:#}");
+            benchmark.remarks.push(format!("{system}: {error:#}"));
+        }
+        if let Ok(summary) = bench_report::Summary::new(benchmark) {
+            let met = targets(&summary).iter().filter(|target| target.status == bench_report::Status::Met).count();
+            tracing::debug!(met, "targets so far");
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// Every profile, none behind a proxy; judged together at the end, when the slowest outbox is empty.
+    async fn timed(&self) -> Came {
+        self.session(false).await
+    }
+
+    /// The profiles that have units to count.
+    async fn metered(&self) -> Came {
+        self.session(true).await
+    }
+
+    async fn session(&self, metered: bool) -> Came {
+        let mut drafts = Vec::new();
+        let session = match Session::start(self.system, metered, self.options.release).await {
+            Ok(session) => session,
+            Err(error) => return Came { runs: Vec::new(), failed: Some(error.context("it does not start")) },
+        };
+        let profiles = self.profiles.iter().filter(|profile| !metered || one::is_metered(profile.id));
+        let mut failed = None;
+        for profile in profiles {
+            let one = one::One { session: &session, profile, people: self.people, round: self.round };
+            if let Err(error) = one.run(&mut drafts).await {
+                failed = Some(error.context(format!("profile {}", profile.id)));
+                break;
+            }
+        }
+        let judged = judge::all(&session, drafts, self.people).await;
+        let stopped = session.stop().await;
+        match judged {
+            Ok(runs) => Came { runs, failed: failed.or(stopped.err()) },
+            Err(error) => Came { runs: Vec::new(), failed: Some(failed.unwrap_or(error)) },
+        }
+    }
+}
