@@ -1,5 +1,5 @@
-//! Follows a plan against an API and writes down every answer. One person in fifty who is given a ticket asks every 20 ms
-//! until they know: that is when a person knows, at a load of questions that is the same for every system.
+//! Follows a plan against an API and writes down every answer. One person in fifty who is given a ticket asks until they
+//! know: that is when a person knows. Two at a time at most, or their questions would be the load of a slow system.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,8 +16,13 @@ use crate::think::start_of;
 
 /// One person in so many asks until they know.
 const FOLLOW_EVERY: usize = 50;
-/// How often.
+/// So many at a time.
+const FOLLOWERS_MAX: usize = 2;
+/// How often, at first and when it takes longer.
 const FOLLOW_POLL: Duration = Duration::from_millis(20);
+const FOLLOW_POLL_LATER: Duration = Duration::from_millis(100);
+/// When it does.
+const FOLLOW_LATER: Duration = Duration::from_millis(500);
 /// For how long at most.
 const FOLLOW_MAX: Duration = Duration::from_secs(30);
 
@@ -51,6 +56,24 @@ struct Run {
     watched: Arc<Watched>,
     start: Instant,
     next: AtomicUsize,
+    following: AtomicUsize,
+}
+
+/// One who asks until they know; dropped, there is room for another.
+struct Follows(Arc<Run>);
+
+impl Follows {
+    fn begin(run: &Arc<Run>) -> Option<Self> {
+        let room = |following: usize| (following < FOLLOWERS_MAX).then(|| following.saturating_add(1));
+        run.following.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).ok()?;
+        Some(Self(Arc::clone(run)))
+    }
+}
+
+impl Drop for Follows {
+    fn drop(&mut self) {
+        self.0.following.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Runs a plan to its end. When there are fewer people than it takes, it ends with the last of them.
@@ -73,6 +96,7 @@ pub async fn drive(
         watched,
         start: Instant::now(),
         next: AtomicUsize::new(0),
+        following: AtomicUsize::new(0),
     });
     let mut driven = match plan.pace {
         Pace::Rate { per_second, .. } => by_schedule(&run, Duration::from_secs_f64(1.0 / per_second)).await?,
@@ -218,9 +242,11 @@ impl Run {
         let (ticket, due) = (ticket.clone(), sample.due);
         let (person, coupon) = (sample.person, self.coupons.get(sample.coupon)?.clone());
         let began = Instant::now();
+        let follows = Follows::begin(&self)?;
         Some(async move {
+            let _room = follows;
             while began.elapsed() < FOLLOW_MAX {
-                tokio::time::sleep(FOLLOW_POLL).await;
+                tokio::time::sleep(if began.elapsed() < FOLLOW_LATER { FOLLOW_POLL } else { FOLLOW_POLL_LATER }).await;
                 let Some(person) = self.people.get(person) else { break };
                 let Ok(answer) = self.api.status(&coupon, &ticket, &person.token).await else { continue };
                 let status = answer.said().status;

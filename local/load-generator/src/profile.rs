@@ -76,8 +76,8 @@ fn plan(asking: Asking, pace: Pace, stock: u64) -> Plan {
 
 fn seeds(size: Size) -> Profile {
     let seconds = match size {
-        Size::Quick => 8.0,
-        Size::Full => 20.0,
+        Size::Quick => 6.0,
+        Size::Full => 15.0,
         Size::Whole => SEEDS.seconds,
     };
     let think = think(seconds);
@@ -98,8 +98,8 @@ fn seeds(size: Size) -> Profile {
 
 fn rush(size: Size) -> Profile {
     let (rates, seconds): (&[f64], f64) = match size {
-        Size::Quick => (&[200.0, 500.0, 1000.0, 2000.0], 2.0),
-        Size::Full => (&[200.0, 400.0, 600.0, 800.0, 1000.0, 1300.0, 1700.0, 2200.0], 2.5),
+        Size::Quick => (&[300.0, 800.0, 2000.0], 1.5),
+        Size::Full => (&[200.0, 400.0, 700.0, 1000.0, 1400.0, 2000.0], 2.0),
         Size::Whole => (&[200.0, 400.0, 600.0, 800.0, 1000.0, 1300.0, 1700.0, 2200.0, 2900.0, 3800.0], 5.0),
     };
     let step = |rate: &f64| plan(Asking::Fresh, Pace::Rate { per_second: *rate, seconds }, PLENTY);
@@ -118,8 +118,8 @@ fn rush(size: Size) -> Profile {
 
 fn sustained(size: Size) -> Profile {
     let requests = match size {
-        Size::Quick => 1500,
-        Size::Full => 4000,
+        Size::Quick => 1000,
+        Size::Full => 3000,
         Size::Whole => 20_000,
     };
     Profile {
@@ -136,8 +136,8 @@ fn sustained(size: Size) -> Profile {
 
 fn seconds(size: Size) -> f64 {
     match size {
-        Size::Quick => 2.0,
-        Size::Full => 4.0,
+        Size::Quick => 1.5,
+        Size::Full => 3.0,
         Size::Whole => 20.0,
     }
 }
@@ -170,8 +170,8 @@ fn duplicates(size: Size) -> Profile {
 
 fn bots(size: Size) -> Profile {
     let requests = match size {
-        Size::Quick => 3000,
-        Size::Full => 8000,
+        Size::Quick => 2000,
+        Size::Full => 5000,
         Size::Whole => 40_000,
     };
     Profile {

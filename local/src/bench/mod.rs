@@ -180,15 +180,23 @@ impl Turn<'_> {
             Ok(session) => session,
             Err(error) => return Came { runs: Vec::new(), failed: Some(error.context("it does not start")) },
         };
-        let profiles = self.profiles.iter().filter(|profile| !metered || one::is_metered(profile.id));
+        let size = self.options.size();
+        // Counting needs no more than the shortest runs.
+        let short: Vec<Profile> = self.profiles.iter().filter_map(|one| Profile::named(one.id, Size::Quick)).collect();
+        let profiles = if metered { short.as_slice() } else { self.profiles };
+        let profiles = profiles.iter().filter(|profile| !metered || one::is_metered(profile.id, size));
         let mut failed = None;
         for profile in profiles {
-            let one = one::One { session: &session, profile, people: self.people, round: self.round };
+            // The stock over time is drawn of the seeds' load, so its outbox is waited for in any case.
+            let settles = size == Size::Full || profile.id == bench_report::profiles::SEEDS;
+            let (people, round) = (self.people, self.round);
+            let one = one::One { session: &session, profile, people, round, settles };
             if let Err(error) = one.run(&mut drafts).await {
                 failed = Some(error.context(format!("profile {}", profile.id)));
                 break;
             }
         }
+        one::settled(&drafts).await;
         let judged = judge::all(&session, drafts, self.people).await;
         let stopped = session.stop().await;
         match judged {

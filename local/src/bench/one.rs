@@ -11,7 +11,7 @@ use bench_report::{Percentiles, ProcessCost, Run, Verdict};
 use kafka::Span;
 use load_generator::processes::{Process, cpu_each, cpu_ms_of};
 use load_generator::{
-    Answered, Driven, GIVES_WAY_FAILURES, GIVES_WAY_MS, Latencies, Pace, Person, Plan, Profile, Sample, Watched,
+    Answered, Driven, GIVES_WAY_FAILURES, GIVES_WAY_MS, Latencies, Pace, Person, Plan, Profile, Sample, Size, Watched,
     counts, drive,
 };
 
@@ -23,6 +23,8 @@ use crate::load::people::admin;
 /// Refusals in a row after which a coupon counts as sold out everywhere: ten for each environment of an emulated host.
 const REFUSED_IN_A_ROW: usize = 160;
 const SOLD_OUT_MAX: Duration = Duration::from_secs(20);
+/// What a refusal is called that came behind a 202.
+const REFUSED_LATER: &str = "taken, and refused later";
 /// How long decisions may be behind, and how often they are asked for.
 const DECIDED_MAX: Duration = Duration::from_secs(60);
 const DECIDED_POLL: Duration = Duration::from_millis(20);
@@ -32,9 +34,9 @@ const LAST_TICKETS: usize = 3;
 const STANDS_STILL_MAX: Duration = Duration::from_secs(13);
 const SETTLED_MAX: Duration = Duration::from_secs(90);
 
-/// Profiles whose units are counted: the seeds' load, a rush, duplicates, and refusals.
-pub(super) fn is_metered(profile: &str) -> bool {
-    matches!(profile, "seeds" | "sustained" | "duplicates" | "bots")
+/// Profiles whose units are counted: a rush and refusals, and with time the seeds' load and duplicates.
+pub(super) fn is_metered(profile: &str, size: Size) -> bool {
+    matches!(profile, "sustained" | "bots") || (size == Size::Full && matches!(profile, "seeds" | "duplicates"))
 }
 
 /// One profile, one system.
@@ -43,6 +45,8 @@ pub(super) struct One<'a> {
     pub(super) profile: &'a Profile,
     pub(super) people: &'a Arc<[Person]>,
     pub(super) round: u32,
+    /// Whether to wait for A's outbox before the next profile begins, which otherwise meets its work.
+    pub(super) settles: bool,
 }
 
 /// A run that is not judged yet.
@@ -81,7 +85,9 @@ impl One<'_> {
                 break;
             }
         }
-        settled(drafts.get(first..).unwrap_or_default()).await;
+        if self.settles {
+            settled(drafts.get(first..).unwrap_or_default()).await;
+        }
         Ok(())
     }
 
@@ -92,7 +98,7 @@ impl One<'_> {
         let hot = coupons.first().cloned().unwrap_or_default();
         let watch = Watch::start(self.session.tables.clone(), self.session.system.stores_as(), hot.clone());
         let origin = Instant::now();
-        let early = if self.profile.sold_out { self.sell_out(&hot, origin).await? } else { Vec::new() };
+        let early = if self.profile.sold_out { self.sell_out(&hot, &watch, origin).await? } else { Vec::new() };
         if self.profile.sold_out && self.session.is_metered() {
             settled_at(&watch, 0).await;
         }
@@ -102,8 +108,12 @@ impl One<'_> {
         let driven =
             drive(&self.session.api, plan, coupons.clone(), Arc::clone(self.people), Arc::clone(&watched)).await?;
         let decided = self.decided(&coupons, &driven).await;
+        let decided_after = start.elapsed();
         let early = early.into_iter().collect();
-        let run = self.blank(&plan, &driven)?;
+        let mut run = self.blank(&plan, &driven)?;
+        if self.profile.sold_out && run.accepted > 0 {
+            refused_later(&mut run, decided_after);
+        }
         let mut draft = Draft { run, coupons, total: plan.stock, driven, watch, start, early, decided };
         if self.session.is_metered() {
             settled(std::slice::from_ref(&draft)).await;
@@ -124,9 +134,10 @@ impl One<'_> {
         Ok(coupons)
     }
 
-    /// Lets the last of the people take what there is, and ask until they are refused again and again.
-    async fn sell_out(&self, coupon: &str, origin: Instant) -> anyhow::Result<Vec<Asked>> {
-        let (mut asked, mut refused_in_a_row) = (Vec::new(), 0);
+    /// Lets the last of the people take what there is, and ask until they are refused again and again; or, by a system
+    /// that refuses nobody at its door (B), taken in vain as often, with nothing left in the store.
+    async fn sell_out(&self, coupon: &str, watch: &Watch, origin: Instant) -> anyhow::Result<Vec<Asked>> {
+        let (mut asked, mut in_vain) = (Vec::new(), 0);
         let micros =
             |moment: Instant| u64::try_from(moment.saturating_duration_since(origin).as_micros()).unwrap_or(u64::MAX);
         for person in self.people.iter().rev().take(super::EARLY_PEOPLE).cycle() {
@@ -139,11 +150,12 @@ impl One<'_> {
                 answered_us: micros(Instant::now()),
                 told,
             });
-            refused_in_a_row = match told {
-                Told::SoldOut | Told::AlreadyIssued => refused_in_a_row + 1,
+            in_vain = match told {
+                Told::SoldOut | Told::AlreadyIssued => in_vain + 1,
+                Told::Accepted if watch.last() == Some(0) => in_vain + 1,
                 Told::Issued | Told::Accepted | Told::Nothing => 0,
             };
-            if refused_in_a_row >= REFUSED_IN_A_ROW {
+            if in_vain >= REFUSED_IN_A_ROW {
                 break;
             }
             if origin.elapsed() > SOLD_OUT_MAX {
@@ -263,6 +275,12 @@ impl One<'_> {
     }
 }
 
+/// Whoever was taken in after the end was refused all the same, only later: when the last of them had an outcome.
+fn refused_later(run: &mut Run, decided_after: Duration) {
+    run.refused.insert(REFUSED_LATER.into(), std::mem::take(&mut run.accepted));
+    run.seconds = run.seconds.max(decided_after.as_secs_f64());
+}
+
 /// None of none.
 pub(super) fn percentiles(latencies: &Latencies) -> Option<Percentiles> {
     let of = |percent| latencies.percentile_ms(percent);
@@ -296,7 +314,7 @@ fn gives_way(run: &Run) -> bool {
 }
 
 /// Waits until the stock of each is what its accepted people left, or stands still for longer than any outbox waits.
-async fn settled(drafts: &[Draft]) {
+pub(super) async fn settled(drafts: &[Draft]) {
     for draft in drafts {
         let winners: BTreeSet<usize> = draft
             .driven
@@ -353,6 +371,20 @@ mod tests {
         assert_eq!(told_by(410, Some("SOLD_OUT")), Told::SoldOut);
         assert_eq!(told_by(409, Some("ALREADY_ISSUED")), Told::AlreadyIssued);
         assert_eq!(told_by(503, Some("QUEUE_UNAVAILABLE")), Told::Nothing);
+    }
+
+    #[test]
+    fn whoever_is_taken_in_vain_is_refused_later() {
+        let mut run: Run = serde_json::from_value(serde_json::json!({
+            "system": "hybrid", "profile": "bots", "round": 1, "metered": false, "offered": null, "seconds": 1.0,
+            "asked": 100, "accepted": 100, "refused": {}, "errors": {}, "issued": 0, "decided_seconds": null,
+            "accept_ms": null, "refuse_ms": null, "decision_ms": null, "told_ms": null, "cold_accept_ms": null,
+            "stock": null, "units": null, "log": null, "redis_commands": null, "processes": [],
+            "generator_cpu_ms": 0.0, "verdict": {"checks": []},
+        }))
+        .unwrap();
+        refused_later(&mut run, Duration::from_secs(4));
+        assert_eq!((run.accepted, run.refusals(), run.seconds), (0, 100, 4.0));
     }
 
     #[test]

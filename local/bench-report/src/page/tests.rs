@@ -32,6 +32,10 @@ fn whole() -> Benchmark {
 }
 
 fn one(mut run: Run, factor: f64) -> Run {
+    if run.profile == "bots" {
+        run.refused = [("SOLD_OUT".to_owned(), 1000)].into();
+        (run.accepted, run.issued, run.decided_seconds) = (0, 0, None);
+    }
     let point = |at_ms, promised, stored| StockPoint { at_ms, promised, stored };
     run.accept_ms = Some(percentiles(factor));
     run.decision_ms = Some(percentiles(factor * 10.0));
