@@ -162,6 +162,9 @@ fn stocks(summary: &Summary<'_>) -> Result<String, ReportError> {
         .collect();
     let end = |run: &crate::data::Run| Some(run.stock.as_ref()?.series.last()?.at_ms / 1000.0);
     let seconds = runs.iter().filter_map(|(_system, run)| end(run)).fold(1.0, f64::max);
+    if runs.is_empty() {
+        return Ok("<p class=\"none\">not measured</p>".into());
+    }
     let mut html = String::new();
     for (system, run) in runs {
         let (name, behind) = (escaped(&system.name), run.stock.as_ref().and_then(|stock| stock.behind_ms));
