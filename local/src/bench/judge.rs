@@ -125,7 +125,7 @@ impl Judged<'_> {
             last = last.max(at);
         }
         run.decision_ms = percentiles(&latencies);
-        run.decided_seconds = (latencies.count() > 0 && draft.decided).then(|| last.as_secs_f64());
+        run.decided_seconds = (latencies.count() > 0 && draft.decided).then_some(last.as_secs_f64());
         Ok(())
     }
 
@@ -135,12 +135,18 @@ impl Judged<'_> {
             return Some(sample.answered);
         }
         let coupon = draft.coupons.get(sample.coupon)?;
-        let at_ms = match &sample.answer {
-            Answered::Accepted { ticket } if self.session.system.has_results() => self.decided.at(coupon, ticket)?,
-            _ => {
-                let user = &self.people.get(sample.person)?.user_id;
-                self.states.get(coupon)?.issued.iter().find(|one| one.user_id == *user)?.issued_at_ms
-            }
+        let ticket = match &sample.answer {
+            Answered::Accepted { ticket } if self.session.system.has_results() => Some(ticket),
+            Answered::Accepted { .. }
+            | Answered::Issued { .. }
+            | Answered::Refused { .. }
+            | Answered::Failed { .. } => None,
+        };
+        let at_ms = if let Some(ticket) = ticket {
+            self.decided.at(coupon, ticket)?
+        } else {
+            let user = &self.people.get(sample.person)?.user_id;
+            self.states.get(coupon)?.issued.iter().find(|one| one.user_id == *user)?.issued_at_ms
         };
         u64::try_from(at_ms.saturating_sub(began_ms)).ok().map(Duration::from_millis)
     }
