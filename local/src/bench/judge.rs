@@ -83,7 +83,7 @@ impl Judged<'_> {
             issued += state.issued.len();
             findings.extend(judge(state, &self.asked(&draft, coupon)).iter().map(|one| format!("{id}: {one}")));
         }
-        let agreed = "holders, stock, ranks, order and answers agree";
+        let agreed = "holders, stock, order and answers agree";
         let found = match findings.as_slice() {
             [] => format!("{issued} people hold one each"),
             [one] => one.clone(),
