@@ -44,6 +44,7 @@ async fn audit(session: &Session, kafka: &str) -> anyhow::Result<Check> {
         kafka_config: None,
         dynamodb: session.addresses.dynamodb.clone(),
         tickets: None,
+        deployed: crate::settings::TemplateOptions::default(),
         patience: PATIENCE_SECONDS,
         json: false,
     };
