@@ -141,7 +141,7 @@ impl<'t> Scope<'t> {
 fn placed(node: Node, place: Place) -> Node {
     let value = match node.value {
         Value::List(items) => Value::List(items.into_iter().map(|item| placed(item, place)).collect()),
-        other => other,
+        other @ (Value::Scalar { .. } | Value::Map(_) | Value::Tagged(..)) => other,
     };
     Node { place, value }
 }

@@ -48,7 +48,7 @@ impl Copy {
 
     /// The line and the column where this begins.
     fn place(&self, found: &str) -> String {
-        let before = &self.text[..self.text.find(found).unwrap()];
+        let (before, _) = self.text.split_once(found).unwrap();
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         format!("{}:{}:{}", self.path.display(), before.matches('\n').count() + 1, before.len() - line_start + 1)
     }
