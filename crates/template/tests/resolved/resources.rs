@@ -105,7 +105,7 @@ fn is_refused(before: &str, after: &str, found: &str, told: &str) {
 }
 
 fn place(text: &str, found: &str) -> (usize, usize) {
-    let before = &text[..text.find(found).unwrap_or_else(|| panic!("no {found}"))];
+    let (before, _) = text.split_once(found).unwrap_or_else(|| panic!("no {found}"));
     (
         before.lines().count().max(1) + usize::from(before.ends_with('\n')),
         before.len() - before.rfind('\n').unwrap_or(0),
@@ -280,6 +280,14 @@ fn an_api_that_a_gateway_here_cannot_be_is_refused() {
             "https://x",
             "Resources.Integration.Properties: https://x is no function",
         ),
+    ] {
+        is_refused(before, after, found, told);
+    }
+}
+
+#[test]
+fn an_authorizer_or_a_route_that_a_gateway_here_cannot_have_is_refused() {
+    for (before, after, found, told) in [
         (
             "AuthorizerType: JWT",
             "AuthorizerType: REQUEST",
