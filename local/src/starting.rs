@@ -48,6 +48,8 @@ const CALLS_ELSEWHERE_MAX: usize = 64;
 
 /// What stands for a variable of a path when the functions are asked whether they answer.
 const NOBODY: &str = "ready";
+/// Stands for the broker's port until there is one; a mapping of a broker without one is refused.
+const PORT_MEANWHILE: u16 = 9092;
 
 /// What the start of each part needs to know.
 pub(crate) struct Starting<'a> {
@@ -97,7 +99,7 @@ impl<'a> Starting<'a> {
     /// What comes before any part: the template, the data, the builds, the ports.
     pub(crate) async fn prepare(options: &'a UpOptions, deployment: &Deployment) -> anyhow::Result<Self> {
         // Whatever is wrong with the template is told before a build that may take minutes; only ports are missing yet.
-        let (_, login) = reached(options, 0)?;
+        let (_, login) = reached(options, PORT_MEANWHILE)?;
         let planned = deployment.settings(&login.machine)?;
         planned.check()?;
         let data = DataDir::open(options.parts.data.as_deref())?;
