@@ -5,6 +5,7 @@
 //! lacks is in `storage.rs`.
 #![expect(clippy::print_stdout, reason = "its ready line is what the sandbox waits for")]
 
+mod groups;
 mod known;
 mod producers;
 mod storage;

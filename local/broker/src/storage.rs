@@ -4,8 +4,10 @@
 //!   tansu-storage 0.6 panics at both, and at a partition that it does not know; its storage task is dead from then on.
 //! - It looks every record's headers up in a table without an index, so that a fetch costs records times headers.
 //! - It plans every statement anew, also for a consumer that waits and asks for every partition's end.
+//! - A member of a group that falls silent takes its partitions with it.
 //!
-//! Everything else is handed through. The producers' epochs: `producers.rs`; what is remembered: `known.rs`.
+//! Everything else is handed through. The producers' epochs: `producers.rs`; groups: `groups.rs`; what is remembered:
+//! `known.rs`.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -32,6 +34,7 @@ use tansu_storage::{
 use url::Url;
 use uuid::Uuid;
 
+use crate::groups::formed_anew;
 use crate::known::Known;
 use crate::producers::Producers;
 
@@ -227,7 +230,12 @@ impl Storage for LogStorage {
         version: Option<Version>,
     ) -> Result<Version, UpdateError<GroupDetail>> {
         let _writing = self.producers.writing().await;
-        self.inner.update_group(group_id, detail, version).await
+        let Some(current) = formed_anew(&detail) else {
+            return self.inner.update_group(group_id, detail, version).await;
+        };
+        // Told that what it knows is outdated, the broker carries the request out on the group as it is now.
+        let version = self.inner.update_group(group_id, current.clone(), version).await?;
+        Err(UpdateError::Outdated { current: Box::new(current), version })
     }
 
     async fn init_producer(
