@@ -1,11 +1,12 @@
-//! The store in memory keeps the contract of every store, and so do the decorators whose rule passes everything. The log
-//! in memory is held to its contract where that is written, beside logs that break it.
+//! The store in memory keeps the contract of every store, and so do the decorators: the one of production, which counts,
+//! and those of tests, whose rule passes everything. The log in memory is held to its contract where that is written,
+//! beside logs that break it.
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use coupon_store::{Consistency, Page, Store, StoreError};
+    use coupon_store::{Consistency, Counted, Page, Store, StoreError};
     use coupon_store_contract::{Abilities, Fixture, hold};
     use record_log::{Log, LogError, Record};
     use record_log_contract::Topics;
@@ -51,6 +52,16 @@ mod tests {
     #[tokio::test]
     async fn a_store_whose_rule_passes_everything_keeps_the_contract() {
         hold(&RuledStore { inner: MemoryStore::new(), rule: Pass }, ABILITIES, "ruled").await;
+    }
+
+    #[tokio::test]
+    async fn a_store_that_counts_keeps_the_contract_and_has_counted() {
+        let store = Counted::new(MemoryStore::new());
+        hold(&store, ABILITIES, "counted").await;
+        let endings = store.counts().take();
+        // The contract has lost versions and holders, and a store in memory is never busy.
+        assert!(endings.stale > 0 && endings.held > 0, "{endings:?}");
+        assert_eq!((endings.throttled, endings.conflicts, endings.unanswered), (0, 0, 0));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! Consumers of the hybrid and of ours: records in the order of their partition, handed over in batches of what is
 //! there, offsets committed behind them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// The embedded broker's fetch does not wake on new data; with the client's default a lone record would wait 500 ms.
 const FETCH_WAIT_MS: &str = "20";
@@ -29,7 +31,7 @@ pub(crate) struct Received {
 }
 
 /// A member of `group`, connected to nothing yet.
-pub(crate) fn member(kafka: &Connection, group: &str) -> anyhow::Result<StreamConsumer> {
+fn member(kafka: &Connection, group: &str) -> anyhow::Result<StreamConsumer> {
     let mut config = ClientConfig::new();
     // A consumer's fetch may wait longer than the second that our producer gives a request, so that only how to reach
     // the cluster is taken over.
@@ -60,18 +62,52 @@ pub(crate) trait Work: Send + Sync {
     fn work(&self, batch: &[Received]) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
-/// Where a consumer reads, and how much at once.
-pub(crate) struct Reading<'a> {
-    pub(crate) consumer: &'a StreamConsumer,
+/// Where a group reads, and how much at once.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) group: &'static str,
     pub(crate) topic: &'static str,
+    pub(crate) partitions: i32,
     pub(crate) batch_max: usize,
 }
 
-impl Reading<'_> {
+impl Reading {
+    /// Starts a task for each partition, side by side.
+    ///
+    /// The partitions are assigned, not subscribed to, for this process is all of the group; where it goes on after a crash
+    /// is the group's offset all the same.
+    pub(crate) fn each_partition<W: Work + 'static>(
+        self,
+        kafka: &Connection,
+        work: &Arc<W>,
+        tasks: &mut JoinSet<()>,
+        stopped: &watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let consumer = Arc::new(member(kafka, self.group)?);
+        let mut all = TopicPartitionList::new();
+        for partition in 0..self.partitions {
+            all.add_partition_offset(self.topic, partition, Offset::Stored)?;
+        }
+        consumer.assign(&all)?;
+        for partition in 0..self.partitions {
+            let Some(queue) = consumer.split_partition_queue(self.topic, partition) else {
+                anyhow::bail!("{}-{partition} has no queue", self.topic);
+            };
+            let (consumer, work, stopped) = (Arc::clone(&consumer), Arc::clone(work), stopped.clone());
+            tasks.spawn(async move {
+                let records = queue.stream().map(|one| one.map(|one| received(&one)));
+                self.run(&consumer, records, &*work, stopped).await;
+            });
+        }
+        tasks.spawn(serve_events(consumer, stopped.clone()));
+        Ok(())
+    }
+
     /// Hands what `records` has ready to `work` until `stopped`: each batch again and again until it is worked off, and
     /// its offsets committed behind it.
-    pub(crate) async fn run(
+    async fn run(
         &self,
+        consumer: &StreamConsumer,
         records: impl Stream<Item = Result<Received, KafkaError>>,
         work: &impl Work,
         mut stopped: watch::Receiver<bool>,
@@ -103,7 +139,20 @@ impl Reading<'_> {
                 }
                 tokio::time::sleep(RETRY_DELAY).await;
             }
-            commit(self.consumer, topic, &batch);
+            commit(consumer, topic, &batch);
+        }
+    }
+}
+
+/// librdkafka's events come through the consumer itself, which has no records of its own any more.
+async fn serve_events(consumer: Arc<StreamConsumer>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            event = consumer.recv() => match event {
+                Ok(_) => tracing::error!("a record outside its partition's queue"),
+                Err(error) => tracing::warn!("{error}"),
+            },
+            _ = stopped.wait_for(|stopped| *stopped) => return,
         }
     }
 }
@@ -124,7 +173,7 @@ fn commit(consumer: &StreamConsumer, topic: &str, batch: &[Received]) {
 }
 
 /// A record of its own, free of the client's buffers.
-pub(crate) fn received(message: &BorrowedMessage<'_>) -> Received {
+fn received(message: &BorrowedMessage<'_>) -> Received {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
         headers.iter().map(|one| (one.key.to_owned(), one.value.map(Bytes::copy_from_slice))).collect()
     });

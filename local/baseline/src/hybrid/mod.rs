@@ -7,22 +7,20 @@
 mod issuing;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use axum::http::StatusCode;
 use coupon::{CouponId, Ticket, UserId};
-use futures_util::StreamExt as _;
 use kafka::{Connection, Delivery, Log as _, Producer, ProducerSettings, Topic};
-use rdkafka::consumer::Consumer as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::issuing::Issuing;
-use crate::consume::{self, Reading, received};
+use crate::consume::Reading;
 use crate::http::{Coupons, NewCoupon, Reply};
 use crate::problem::Problem;
 use crate::queue::Queue;
@@ -67,25 +65,16 @@ impl Hybrid {
         Ok(Self { store, queue, producer, requests: Topic::new(HYBRID_REQUESTS.name), stocks: Mutex::default() })
     }
 
-    /// Starts the consumers, one for each partition, all members of the one group.
+    /// Starts the consumers of the one group, one for each partition.
     pub(crate) fn consume(
         &self,
         kafka: &Connection,
         tasks: &mut JoinSet<()>,
         stopped: &watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
-        for _ in 0..HYBRID_REQUESTS.partitions {
-            let consumer = consume::member(kafka, GROUP)?;
-            consumer.subscribe(&[HYBRID_REQUESTS.name])?;
-            let work = Issuing::new(self.store.clone(), self.queue.clone());
-            let stopped = stopped.clone();
-            tasks.spawn(async move {
-                let records = consumer.stream().map(|one| one.map(|one| received(&one)));
-                let (topic, batch_max) = (HYBRID_REQUESTS.name, BATCH_MAX);
-                Reading { consumer: &consumer, topic, batch_max }.run(records, &work, stopped).await;
-            });
-        }
-        Ok(())
+        let work = Arc::new(Issuing::new(self.store.clone(), self.queue.clone()));
+        let (topic, partitions) = (HYBRID_REQUESTS.name, HYBRID_REQUESTS.partitions);
+        Reading { group: GROUP, topic, partitions, batch_max: BATCH_MAX }.each_partition(kafka, &work, tasks, stopped)
     }
 
     /// A coupon as it was at most so long ago.

@@ -9,17 +9,14 @@ use std::time::Duration;
 
 use axum::Router;
 use coupon_dynamodb::{DynamoStore, Tables};
-use futures_util::StreamExt as _;
 use issue_api::{App, Clock, Settings};
 use kafka::{Compression, Connection, Producer, ProducerSettings};
-use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::calls::Calls;
 use self::records::Records;
-use crate::consume::{self, Reading, received};
+use crate::consume::Reading;
 use crate::http::Authorize;
 use crate::system::{OUR_DEAD_LETTERS, OUR_REQUESTS, OUR_RESULTS, System};
 
@@ -46,9 +43,6 @@ pub(crate) fn router(
 }
 
 /// Starts the worker: a task for each partition, as the mapping invokes it for each side by side.
-///
-/// The partitions are assigned, not subscribed to, for this is the group's only member; where it goes on after a crash is
-/// the group's offset all the same.
 pub(crate) fn consume(
     dynamodb: &aws_sdk_dynamodb::Client,
     kafka: &Connection,
@@ -57,38 +51,9 @@ pub(crate) fn consume(
 ) -> anyhow::Result<()> {
     let producer = Producer::new(kafka, WORKERS_PRODUCER)?;
     let work = Arc::new(Records::new(store(dynamodb), producer));
-    let consumer = Arc::new(consume::member(kafka, GROUP)?);
-    let mut all = TopicPartitionList::new();
-    for partition in 0..OUR_REQUESTS.partitions {
-        all.add_partition_offset(OUR_REQUESTS.name, partition, rdkafka::Offset::Stored)?;
-    }
-    consumer.assign(&all)?;
-    for partition in 0..OUR_REQUESTS.partitions {
-        let Some(queue) = consumer.split_partition_queue(OUR_REQUESTS.name, partition) else {
-            anyhow::bail!("{}-{partition} has no queue", OUR_REQUESTS.name);
-        };
-        let (consumer, work, stopped) = (Arc::clone(&consumer), Arc::clone(&work), stopped.clone());
-        tasks.spawn(async move {
-            let records = queue.stream().map(|one| one.map(|one| received(&one)));
-            let (topic, batch_max) = (OUR_REQUESTS.name, BATCH_MAX);
-            Reading { consumer: &consumer, topic, batch_max }.run(records, &*work, stopped).await;
-        });
-    }
-    tasks.spawn(serve_events(consumer, stopped.clone()));
-    Ok(())
-}
-
-/// librdkafka's events come through the consumer itself, which has no records of its own any more.
-async fn serve_events(consumer: Arc<StreamConsumer>, mut stopped: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            event = consumer.recv() => match event {
-                Ok(_) => tracing::error!("a record outside its partition's queue"),
-                Err(error) => tracing::warn!("{error}"),
-            },
-            _ = stopped.wait_for(|stopped| *stopped) => return,
-        }
-    }
+    let reading =
+        Reading { group: GROUP, topic: OUR_REQUESTS.name, partitions: OUR_REQUESTS.partitions, batch_max: BATCH_MAX };
+    reading.each_partition(kafka, &work, tasks, stopped)
 }
 
 fn store(dynamodb: &aws_sdk_dynamodb::Client) -> DynamoStore {
