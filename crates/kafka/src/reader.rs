@@ -108,7 +108,7 @@ impl Reader {
                     let (partition, offset) = (message.partition(), message.offset());
                     let Some(end) = ends.get(&partition).copied() else { continue };
                     if offset < end {
-                        visit(read_record(&message));
+                        visit(ReadRecord::from(&message));
                     }
                     if offset.saturating_add(1) >= end {
                         ends.remove(&partition);
@@ -167,27 +167,35 @@ fn spans_of(consumer: &BaseConsumer<Context>, topic: &str) -> Result<Vec<Span>, 
     Ok(spans)
 }
 
-fn read_record(message: &BorrowedMessage<'_>) -> ReadRecord {
-    let read = || {
-        let own = |header: rdkafka::message::Header<'_, &[u8]>| Header {
-            name: header.key.to_owned(),
-            value: header.value.map(Bytes::copy_from_slice),
+/// A copy, free of the client's buffers, for whoever runs a consumer of their own.
+impl From<&BorrowedMessage<'_>> for ReadRecord {
+    fn from(message: &BorrowedMessage<'_>) -> Self {
+        let read = || {
+            let own = |header: rdkafka::message::Header<'_, &[u8]>| Header {
+                name: header.key.to_owned(),
+                value: header.value.map(Bytes::copy_from_slice),
+            };
+            message.headers().map(|headers| headers.iter().map(own).collect()).unwrap_or_default()
         };
-        message.headers().map(|headers| headers.iter().map(own).collect()).unwrap_or_default()
-    };
-    // rdkafka panics on a header whose name is not UTF-8, which any producer may write.
-    let headers = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_panic| {
-        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
-        tracing::error!(topic, partition, offset, "a header's name is no UTF-8: the record is read without headers");
-        Vec::new()
-    });
-    ReadRecord {
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
-        key: message.key().map(Bytes::copy_from_slice),
-        value: message.payload().map(Bytes::copy_from_slice),
-        headers,
+        // rdkafka panics on a header whose name is not UTF-8, which any producer may write.
+        let headers = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_panic| {
+            let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+            tracing::error!(
+                topic,
+                partition,
+                offset,
+                "a header's name is no UTF-8: the record is read without headers"
+            );
+            Vec::new()
+        });
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
+            key: message.key().map(Bytes::copy_from_slice),
+            value: message.payload().map(Bytes::copy_from_slice),
+            headers,
+        }
     }
 }
 

@@ -108,7 +108,12 @@ impl World {
             }
             match &done {
                 None => world.trace.note("invocation died", "", 0),
-                Some(Ok(())) => world.trace.note("invocation finished", "", 0),
+                Some(Ok(())) => {
+                    world.trace.note("invocation finished", "", 0);
+                    if world.awaits_zombies.get() {
+                        world.trace.count("zombie");
+                    }
+                }
                 Some(Err(unfinished)) => world.trace.note("invocation unfinished", &unfinished.to_string(), 0),
             }
             let finished = matches!(done, Some(Ok(())));

@@ -20,7 +20,12 @@ mod verdict;
 mod weather;
 mod world;
 
-use std::{collections::BTreeMap, rc::Rc, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    sync::atomic::Ordering,
+    time::Duration,
+};
 
 use audit::Invariant;
 use coupon_store::Deadline;
@@ -80,15 +85,16 @@ async fn rush(world: &Rc<World>) -> Rush {
     }
     pause(&world.dice, world.plan.rush_ms).await;
     drain(world).await;
-    let (published, has_early) = (world.published(), world.has_early_requests());
-    // A request from before its coupon may be decided by an invocation whose batch another one has finished as a dead
-    // letter. Where it dies behind the commit, nobody publishes the result: docs/correctness.md, "not promised".
-    if has_early && !world.abandoned.get() {
-        world.audit(&world.as_audited());
+    let (published, early) = (world.published(), world.early_requests());
+    if !early.is_empty() {
+        // A request from before its coupon may be decided by an invocation whose batch another one has finished as a dead
+        // letter. Where it dies behind the commit, nobody publishes that result: docs/correctness.md, "not promised".
+        let unpublished = if world.abandoned.get() { early.clone() } else { BTreeSet::new() };
+        world.audit(&world.as_audited(), &unpublished);
     }
-    redeliver_everything(world, has_early).await;
+    redeliver_everything(world, !early.is_empty()).await;
     world.ask_for_every_ticket().await;
-    let (violations, decided) = world.judge(&published, has_early);
+    let (violations, decided) = world.judge(&published, &early);
     let decided = u64::try_from(decided).unwrap_or(u64::MAX);
     Rush { violations, decided, trace_hash: world.trace.hash(), happened: world.trace.counts() }
 }
@@ -108,11 +114,13 @@ async fn drain(world: &Rc<World>) {
     }
     let drained = world.tables_now();
     let ends = ends(world);
+    world.awaits_zombies.set(true);
     while world.under_way.get() > 0 && !deadline.left().is_zero() {
         pause(&world.dice, 5_000).await;
     }
+    world.awaits_zombies.set(false);
     // What was frozen until now is a zombie of the purest kind, unless it was a call of the API that produced.
-    if ends == self::ends(world) && !world.has_early_requests() {
+    if ends == self::ends(world) && world.early_requests().is_empty() {
         world.expect_unchanged(&drained, Invariant::I10);
     }
     while !world.is_drained() && !deadline.left().is_zero() {

@@ -85,6 +85,8 @@ pub(crate) struct World {
     pub(crate) under_way: Cell<usize>,
     /// Whether an invocation did not finish and nobody repeats it: its batch was finished by another one.
     pub(crate) abandoned: Cell<bool>,
+    /// Whether the log is drained, and what was struck before is waited for: whatever ends now is a zombie.
+    pub(crate) awaits_zombies: Cell<bool>,
 }
 
 impl World {
@@ -149,6 +151,7 @@ impl World {
             violations: RefCell::default(),
             under_way: Cell::new(0),
             abandoned: Cell::new(false),
+            awaits_zombies: Cell::new(false),
             plan,
             dice,
             trace,

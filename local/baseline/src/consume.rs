@@ -4,12 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use kafka::Connection;
+use kafka::{Connection, ReadRecord};
 use rdkafka::consumer::{CommitMode, Consumer as _, StreamConsumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -18,17 +16,6 @@ use tokio::task::JoinSet;
 const FETCH_WAIT_MS: &str = "20";
 /// How long to wait before a batch that could not be worked off is tried again.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
-
-/// One record.
-#[derive(Debug, Clone)]
-pub(crate) struct Received {
-    pub(crate) partition: i32,
-    pub(crate) offset: i64,
-    pub(crate) timestamp_ms: i64,
-    pub(crate) key: Option<Bytes>,
-    pub(crate) value: Option<Bytes>,
-    pub(crate) headers: Vec<(String, Option<Bytes>)>,
-}
 
 /// A member of `group`, connected to nothing yet.
 fn member(kafka: &Connection, group: &str) -> anyhow::Result<StreamConsumer> {
@@ -59,7 +46,7 @@ fn member(kafka: &Connection, group: &str) -> anyhow::Result<StreamConsumer> {
 /// What works batches off.
 pub(crate) trait Work: Send + Sync {
     /// Works a batch off, in its order.
-    fn work(&self, batch: &[Received]) -> impl Future<Output = anyhow::Result<()>> + Send;
+    fn work(&self, batch: &[ReadRecord]) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
 /// Where a group reads, and how much at once.
@@ -95,7 +82,7 @@ impl Reading {
             };
             let (consumer, work, stopped) = (Arc::clone(&consumer), Arc::clone(work), stopped.clone());
             tasks.spawn(async move {
-                let records = queue.stream().map(|one| one.map(|one| received(&one)));
+                let records = queue.stream().map(|one| one.map(|one| ReadRecord::from(&one)));
                 self.run(&consumer, records, &*work, stopped).await;
             });
         }
@@ -108,7 +95,7 @@ impl Reading {
     async fn run(
         &self,
         consumer: &StreamConsumer,
-        records: impl Stream<Item = Result<Received, KafkaError>>,
+        records: impl Stream<Item = Result<ReadRecord, KafkaError>>,
         work: &impl Work,
         mut stopped: watch::Receiver<bool>,
     ) {
@@ -157,7 +144,7 @@ async fn serve_events(consumer: Arc<StreamConsumer>, mut stopped: watch::Receive
     }
 }
 
-fn commit(consumer: &StreamConsumer, topic: &str, batch: &[Received]) {
+fn commit(consumer: &StreamConsumer, topic: &str, batch: &[ReadRecord]) {
     let mut offsets = TopicPartitionList::new();
     for record in batch {
         let next = Offset::Offset(record.offset.saturating_add(1));
@@ -169,20 +156,5 @@ fn commit(consumer: &StreamConsumer, topic: &str, batch: &[Received]) {
     // What is not committed is delivered again, which changes nothing.
     if let Err(error) = consumer.commit(&offsets, CommitMode::Async) {
         tracing::warn!(topic, "not committed: {error}");
-    }
-}
-
-/// A record of its own, free of the client's buffers.
-fn received(message: &BorrowedMessage<'_>) -> Received {
-    let headers = message.headers().map_or_else(Vec::new, |headers| {
-        headers.iter().map(|one| (one.key.to_owned(), one.value.map(Bytes::copy_from_slice))).collect()
-    });
-    Received {
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
-        key: message.key().map(Bytes::copy_from_slice),
-        value: message.payload().map(Bytes::copy_from_slice),
-        headers,
     }
 }

@@ -212,6 +212,9 @@ pub struct ProcessCost {
 pub struct Verdict {
     /// What was checked.
     pub checks: Vec<Check>,
+    /// What else is wrong though it costs nobody a coupon, such as ranks given twice: shown beside the verdict, no part of
+    /// it.
+    pub flaws: Vec<String>,
 }
 
 impl Verdict {

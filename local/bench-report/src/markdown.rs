@@ -106,17 +106,24 @@ fn costs(summary: &Summary<'_>) -> Result<String, ReportError> {
 }
 
 fn wrong(summary: &Summary<'_>) -> String {
-    let mut page = String::new();
+    let (mut page, mut beside) = (String::new(), String::new());
     for system in &summary.benchmark.systems {
         for profile in &summary.benchmark.profiles {
             let Some(cell) = summary.cell(&system.id, &profile.id) else { continue };
             for check in cell.broken() {
                 writeln!(page, "- {}, {}: not “{}”: {}", system.name, profile.name, check.name, check.found).ok();
             }
+            for flaw in cell.flaws() {
+                writeln!(beside, "- {}, {}: {flaw}", system.name, profile.name).ok();
+            }
         }
     }
-    if page.is_empty() {
-        return "\nEvery run's outcome was right.\n".into();
+    let mut page = match page.as_str() {
+        "" => "\nEvery run's outcome was right.\n".to_owned(),
+        wrong => format!("\n### Whose outcome was wrong\n\n{wrong}"),
+    };
+    if !beside.is_empty() {
+        write!(page, "\nBeside the verdict, for it costs nobody a coupon:\n\n{beside}").ok();
     }
-    format!("\n### Whose outcome was wrong\n\n{page}")
+    page
 }

@@ -121,6 +121,12 @@ impl<'a> Cell<'a> {
         broken
     }
 
+    /// What else was wrong, in the first run that had it.
+    #[must_use]
+    pub fn flaws(&self) -> &'a [String] {
+        self.runs().map(|run| run.verdict.flaws.as_slice()).find(|flaws| !flaws.is_empty()).unwrap_or_default()
+    }
+
     /// Accepted each second, from the first request to the last answer.
     #[must_use]
     pub fn accepted_per_second(&self) -> Option<Spread> {
@@ -219,7 +225,7 @@ pub(crate) mod tests {
             redis_commands: None,
             processes: Vec::new(),
             generator_cpu_ms: 0.0,
-            verdict: Verdict { checks: vec![check(true)] },
+            verdict: Verdict { checks: vec![check(true)], flaws: Vec::new() },
         }
     }
 
@@ -258,9 +264,12 @@ pub(crate) mod tests {
     fn one_wrong_round_makes_the_cell_wrong_and_names_what_broke_once() {
         let mut wrong = run("redis", "rush", 2);
         wrong.verdict.checks = vec![check(false)];
-        let benchmark = benchmark(vec![run("redis", "rush", 1), wrong.clone(), wrong]);
+        let mut flawed = run("redis", "rush", 1);
+        flawed.verdict.flaws = vec!["a rank twice".into()];
+        let benchmark = benchmark(vec![flawed, wrong.clone(), wrong]);
         let cell = Summary::new(&benchmark).unwrap().cell("redis", "rush").unwrap();
         assert!(!cell.is_correct());
+        assert_eq!(cell.flaws(), ["a rank twice"], "and its run was right");
         assert_eq!(cell.correct_runs(), (1, 3));
         assert_eq!(cell.broken(), [&check(false)]);
     }

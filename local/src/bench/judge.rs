@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use baseline::state::FinalState;
-use baseline::verdict::{Asked, judge};
+use baseline::verdict::{Asked, judge, judge_ranks};
 use bench_report::{Check, Run, Seen, Stock, Verdict};
 use load_generator::{Answered, Latencies, Person, Sample};
 
@@ -77,12 +77,13 @@ impl Judged<'_> {
                 .into(),
         }];
         checks.extend(self.audited.cloned());
-        let mut findings = Vec::new();
+        let (mut findings, mut flaws) = (Vec::new(), Vec::new());
         let (mut issued, early) = (0, !draft.early.is_empty());
         for (coupon, id) in draft.coupons.iter().enumerate() {
             let state = self.states.get(id).with_context(|| format!("the store has no coupon {id}"))?;
             issued += state.issued.len();
             findings.extend(judge(state, &self.asked(&draft, coupon)).iter().map(|one| format!("{id}: {one}")));
+            flaws.extend(judge_ranks(state).map(|one| format!("{id}: {one}")));
         }
         let agreed = "holders, stock, order and answers agree";
         let found = match findings.as_slice() {
@@ -91,7 +92,7 @@ impl Judged<'_> {
             [one, others @ ..] => format!("{one}, and {} more", others.len()),
         };
         checks.push(Check { name: agreed.into(), held: findings.is_empty(), found });
-        run.verdict = Verdict { checks };
+        run.verdict = Verdict { checks, flaws };
         // What was issued to sell it out was not issued by this run.
         run.issued = if early { 0 } else { u64::try_from(issued)? };
         self.decisions(&draft, &mut run)?;

@@ -380,7 +380,7 @@ mod tests {
             "asked": 100, "accepted": 100, "refused": {}, "errors": {}, "issued": 0, "decided_seconds": null,
             "accept_ms": null, "refuse_ms": null, "decision_ms": null, "told_ms": null, "cold_accept_ms": null,
             "stock": null, "units": null, "log": null, "redis_commands": null, "processes": [],
-            "generator_cpu_ms": 0.0, "verdict": {"checks": []},
+            "generator_cpu_ms": 0.0, "verdict": {"checks": [], "flaws": []},
         }))
         .unwrap();
         refused_later(&mut run, Duration::from_secs(4));

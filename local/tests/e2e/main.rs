@@ -36,6 +36,8 @@ mod lambda_host;
 #[cfg(test)]
 mod lives;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod on_kafka;
 #[cfg(test)]
 mod part;

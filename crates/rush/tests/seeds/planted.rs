@@ -87,6 +87,21 @@ fn every_planted_defect_is_found_by_the_invariant_that_it_breaks() {
     assert_eq!(hidden, [], "these were planted and not found in {SEEDS_MAX} seeds each");
 }
 
+/// No defect is told by these alone, so that the test above would not miss them.
+#[test]
+fn a_redelivery_a_window_and_a_zombie_are_judged_as_well() {
+    for (invariant, defect) in [(I7, Defect::DecidedAgain), (I9, Defect::ProducersClock), (I10, Defect::VersionIgnored)]
+    {
+        let seen = |seed: &u64| {
+            let violations = run(*seed, Some(defect), None).unwrap().violations;
+            violations.iter().any(|one| one.invariant == invariant)
+        };
+        let seed = (0..SEEDS_MAX).find(seen);
+        println!("{invariant} by {defect:?}: seed {seed:?}");
+        assert!(seed.is_some(), "{defect:?} never broke {invariant}");
+    }
+}
+
 #[test]
 fn what_the_design_does_not_depend_on_breaks_nothing() {
     for defect in Defect::ALL.iter().copied().filter(|defect| breaks(*defect).is_empty()) {

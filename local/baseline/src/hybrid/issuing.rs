@@ -5,9 +5,10 @@
 
 use anyhow::bail;
 use coupon::{CouponId, UserId};
+use kafka::ReadRecord;
 
 use super::CouponIssueEvent;
-use crate::consume::{Received, Work};
+use crate::consume::Work;
 use crate::queue::Queue;
 use crate::stamp;
 use crate::store::{Issued, Store, Taken};
@@ -62,7 +63,7 @@ impl Issuing {
 }
 
 impl Work for Issuing {
-    async fn work(&self, batch: &[Received]) -> anyhow::Result<()> {
+    async fn work(&self, batch: &[ReadRecord]) -> anyhow::Result<()> {
         for record in batch {
             let request_id = format!("{}-{}", record.partition, record.offset);
             let Some((coupon, user)) = decoded(record) else {
@@ -75,7 +76,7 @@ impl Work for Issuing {
     }
 }
 
-fn decoded(record: &Received) -> Option<(CouponId, UserId)> {
+fn decoded(record: &ReadRecord) -> Option<(CouponId, UserId)> {
     let event: CouponIssueEvent = serde_json::from_slice(record.value.as_deref()?).ok()?;
     Some((CouponId::parse(&event.coupon_id).ok()?, UserId::parse(&event.user_id).ok()?))
 }

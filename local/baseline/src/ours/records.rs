@@ -6,10 +6,10 @@ use anyhow::Context;
 use coupon_dynamodb::DynamoStore;
 use coupon_store::{Deadline, Tokens};
 use issue_worker::Worker;
-use kafka::Producer;
+use kafka::{Producer, ReadRecord};
 use kafka_event::{Header, KafkaEvent, KafkaRecord, PartitionRecords, TimestampType};
 
-use crate::consume::{Received, Work};
+use crate::consume::Work;
 use crate::system::OUR_REQUESTS;
 
 /// The worker's 60 s less the 5 s that it keeps.
@@ -26,14 +26,14 @@ impl Records {
 }
 
 impl Work for Records {
-    async fn work(&self, batch: &[Received]) -> anyhow::Result<()> {
+    async fn work(&self, batch: &[ReadRecord]) -> anyhow::Result<()> {
         let handled = self.worker.handle(event(batch), Deadline::after(DEADLINE)).await;
         handled.context("comes again")
     }
 }
 
 /// The batch is of one partition.
-fn event(batch: &[Received]) -> KafkaEvent {
+fn event(batch: &[ReadRecord]) -> KafkaEvent {
     let partition = batch.first().map_or(0, |record| record.partition);
     let records = batch.iter().map(|one| Ok(record(one))).collect();
     KafkaEvent {
@@ -43,16 +43,16 @@ fn event(batch: &[Received]) -> KafkaEvent {
     }
 }
 
-fn record(received: &Received) -> KafkaRecord {
-    let header = |(name, value): &(String, _)| Header { name: name.clone(), value: Clone::clone(value) };
+fn record(read: &ReadRecord) -> KafkaRecord {
+    let header = |one: &kafka::Header| Header { name: one.name.clone(), value: one.value.clone() };
     KafkaRecord {
         topic: OUR_REQUESTS.name.to_owned(),
-        partition: received.partition,
-        offset: received.offset,
-        timestamp: received.timestamp_ms,
+        partition: read.partition,
+        offset: read.offset,
+        timestamp: read.timestamp_ms,
         timestamp_type: TimestampType::CreateTime,
-        key: received.key.clone(),
-        value: received.value.clone(),
-        headers: received.headers.iter().map(header).collect(),
+        key: read.key.clone(),
+        value: read.value.clone(),
+        headers: read.headers.iter().map(header).collect(),
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn verdicts(summary: &Summary<'_>) -> String {
         write!(html, "<th>{}</th>", escaped(&profile.name)).ok();
     }
     html.push_str("</tr>");
-    let mut wrong = String::new();
+    let (mut wrong, mut beside) = (String::new(), String::new());
     for system in &summary.benchmark.systems {
         write!(html, "<tr class=\"{}\"><td><i></i>{}</td>", escaped(&system.id), escaped(&system.name)).ok();
         for profile in &summary.benchmark.profiles {
@@ -94,12 +94,20 @@ pub(super) fn verdicts(summary: &Summary<'_>) -> String {
                 )
                 .ok();
             }
+            for flaw in cell.flaws() {
+                let (system, profile) = (escaped(&system.name), escaped(&profile.name));
+                write!(beside, "<li><b>{system}</b>, {profile}: {}</li>", escaped(flaw)).ok();
+            }
         }
         html.push_str("</tr>");
     }
     html.push_str("</table></div>");
     if !wrong.is_empty() {
         write!(html, "<details open><summary>What was wrong</summary><ul>{wrong}</ul></details>").ok();
+    }
+    if !beside.is_empty() {
+        let summary = "Beside the verdict, for it costs nobody a coupon";
+        write!(html, "<details open><summary>{summary}</summary><ul>{beside}</ul></details>").ok();
     }
     html.push_str("</section>\n");
     html

@@ -96,6 +96,17 @@ fn what_is_said_of_a_run_cannot_become_markup() {
 }
 
 #[test]
+fn a_flaw_stands_beside_the_verdict_and_strikes_nothing_through() {
+    let mut flawed = whole();
+    assert!(!html(&flawed).unwrap().contains("Beside the verdict"));
+    flawed.runs[0].verdict.flaws = vec!["3 ranks <twice>".into()];
+    let (page, section) = (html(&flawed).unwrap(), markdown(&flawed).unwrap());
+    assert!(page.contains("Beside the verdict") && page.contains("3 ranks &lt;twice&gt;"));
+    assert!(section.contains("Beside the verdict") && section.contains(": 3 ranks <twice>"));
+    assert_eq!(section.matches("~~").count(), markdown(&whole()).unwrap().matches("~~").count());
+}
+
+#[test]
 fn the_section_has_the_targets_and_a_row_for_each_figure() {
     let section = markdown(&whole()).unwrap();
     for row in [
