@@ -33,6 +33,14 @@ pub struct TicketLine {
     pub status: Option<Told>,
 }
 
+impl TicketLine {
+    /// What the answer said for good; nothing while it was open, and where the line only says that the ticket was given.
+    #[must_use]
+    pub fn terminal(&self) -> Option<Told> {
+        self.status.filter(|told| *told != Told::Pending)
+    }
+}
+
 /// A tickets file that cannot be followed.
 #[derive(Debug, thiserror::Error)]
 pub enum TicketsError {

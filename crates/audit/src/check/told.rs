@@ -16,7 +16,7 @@ impl Audit<'_> {
             if let Err(what) = self.outcome_exists(line) {
                 self.offend(Invariant::I4, shown(number, line), what);
             }
-            let Some(told) = line.status.filter(|told| *told != Told::Pending) else { continue };
+            let Some(told) = line.terminal() else { continue };
             let before = *answered.entry(line.request_id).or_insert(told);
             if before != told {
                 self.offend(Invariant::I5, shown(number, line), format!("{told:?}, and {before:?} before"));
