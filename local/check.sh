@@ -1,6 +1,6 @@
 #!/bin/sh
-# What a machine needs before the first build, and the Debian package that brings it. Run by `cargo local` before it
-# builds the sandbox's parts; run it by hand before the very first `cargo` call, for that one compiles the same C.
+# What a machine needs for the first build, and the Debian package that brings it; exit 1 where something is missing. Run
+# by `cargo local` before it builds anything, with --build; run it by hand before `cargo test`, which wants more.
 #
 # librdkafka is configured by bash and built by make with a C and a C++ compiler; its OpenSSL is configured by perl, with
 # modules that Debian's minimal perl-base lacks. SQLite, zstd and aws-lc need the C compiler alone.
@@ -21,5 +21,13 @@ need perl perl "configures OpenSSL"
 if command -v perl >/dev/null 2>&1 && ! perl -MFindBin -MIPC::Cmd -MFile::Compare -MFile::Copy -MTime::Piece -e 1 2>/dev/null; then
     echo "missing: perl's standard modules (OpenSSL's Configure); on Debian and Ubuntu: apt-get install perl" >&2
     missing=1
+fi
+
+# No reason to fail: only `cargo test` wants these.
+if [ "$1" != --build ]; then
+    for program in curl redis-server; do
+        command -v "$program" >/dev/null 2>&1 && continue
+        echo "missing for cargo test: $program; on Debian and Ubuntu: apt-get install $program" >&2
+    done
 fi
 exit $missing

@@ -30,7 +30,7 @@ impl Parts {
     /// `--package`, cargo resolves features for the whole workspace, as it did for this very binary.
     ///
     /// # Errors
-    /// The machine lacks a tool (named with the package that has it), or the build fails (cargo has said why).
+    /// The build fails; cargo has said why.
     pub async fn build(binaries: &[&str]) -> anyhow::Result<Self> {
         Self::default().and(binaries, profile().to_vec()).await
     }
@@ -41,7 +41,6 @@ impl Parts {
             return Ok(self);
         }
         let workspace = checkout()?;
-        check_machine(&workspace).await?;
         let mut child =
             cargo(&workspace, binaries, &arguments).spawn().context("cargo does not start; is it in PATH?")?;
         let stdout = child.stdout.take().context("cargo without a stdout")?;
@@ -74,27 +73,8 @@ impl Parts {
     }
 }
 
-async fn check_machine(workspace: &Path) -> anyhow::Result<()> {
-    let script = workspace.join("local/check.sh");
-    let status = Command::new("sh").arg(&script).stdin(Stdio::null()).status().await.context("sh does not start")?;
-    if !status.success() {
-        bail!("this machine lacks what the build needs, see above; {} checks again", script.display());
-    }
-    Ok(())
-}
-
 fn cargo(workspace: &Path, binaries: &[&str], arguments: &[&str]) -> Command {
-    // Set by `cargo run`: the same toolchain that built this binary.
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // What cargo tells a process about the package it runs would tell build scripts that watch these variables that
-    // they are stale, and half the workspace would be compiled again.
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(|prefix| text.starts_with(prefix))
-        {
-            command.env_remove(&name);
-        }
-    }
+    let mut command = Command::from(start::cargo());
     command.current_dir(workspace).arg("build").args(arguments).arg("--message-format=json-render-diagnostics");
     command.args(binaries.iter().flat_map(|binary| ["--bin", binary]));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);

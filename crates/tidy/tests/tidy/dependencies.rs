@@ -42,6 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "kafka-event",
             "load-generator",
             "record-log",
+            "start",
             "template",
         ],
     ),
@@ -54,6 +55,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["audit", "coupon", "coupon-store", "issue-api", "issue-worker", "kafka-event", "record-log", "simulation"],
     ),
     ("simulation", &["coupon", "coupon-store", "record-log"]),
+    ("start", &[]),
     ("template", &[]),
     ("tidy", &["template", "wire-contract"]),
     ("topic-setup", &["bootstrap", "kafka", "record-log"]),
@@ -61,7 +63,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Packages that only tests and tools link: never a function, not even by way of another package.
-const NEVER_DEPLOYED: [&str; 17] = [
+const NEVER_DEPLOYED: [&str; 18] = [
     "audit",
     "baseline",
     "bench-report",
@@ -76,6 +78,7 @@ const NEVER_DEPLOYED: [&str; 17] = [
     "record-log-contract",
     "rush",
     "simulation",
+    "start",
     "template",
     "tidy",
     "wire-contract",
