@@ -8,6 +8,8 @@ mod bad_input;
 #[cfg(test)]
 mod baselines;
 #[cfg(test)]
+mod by_hand;
+#[cfg(test)]
 mod callers;
 #[cfg(test)]
 mod cargo_lambda;
