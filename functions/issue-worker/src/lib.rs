@@ -15,4 +15,4 @@ mod tally;
 mod worker;
 
 pub use tally::{Tallied, Tally};
-pub use worker::{Topics, Unfinished, Worker};
+pub use worker::{COUPONS_IN_FLIGHT_MAX, Topics, Unfinished, Worker};

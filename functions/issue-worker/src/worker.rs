@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How many coupons of a batch are settled at once. Each has one call of the store under way.
-const COUPONS_IN_FLIGHT_MAX: usize = 16;
+pub const COUPONS_IN_FLIGHT_MAX: usize = 16;
 
 /// How many coupons the log line of an unfinished batch names.
 const LEFT_SHOWN_MAX: usize = 5;

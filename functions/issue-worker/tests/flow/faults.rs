@@ -4,10 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     future::Future,
     pin::Pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -97,13 +94,25 @@ impl StoreRule for Faults {
     }
 }
 
-/// Whether a log is broken.
+/// What is wrong with a log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Nothing.
+    #[default]
+    None,
+    /// It refuses every record.
+    Refuses,
+    /// It answers nothing, ever.
+    Hangs,
+}
+
+/// The trouble that a log has.
 #[derive(Clone, Default)]
-pub(crate) struct Broken(Arc<AtomicBool>);
+pub(crate) struct Broken(Arc<Mutex<Trouble>>);
 
 impl Broken {
-    pub(crate) fn set(&self, broken: bool) {
-        self.0.store(broken, Ordering::Relaxed);
+    pub(crate) fn set(&self, trouble: Trouble) {
+        *self.0.lock().unwrap() = trouble;
     }
 }
 
@@ -115,9 +124,11 @@ impl LogRule for Broken {
             let (key, value) = (record.key.as_deref(), record.value.as_deref());
             Records::promised().check(kind, key, value, &record.headers).unwrap_or_else(|fault| panic!("{fault}"));
         }
-        match self.0.load(Ordering::Relaxed) {
-            true => Verdict::Fail(LogError::Unavailable("broken on purpose".into())),
-            false => Verdict::Pass,
+        let trouble = *self.0.lock().unwrap();
+        match trouble {
+            Trouble::None => Verdict::Pass,
+            Trouble::Refuses => Verdict::Fail(LogError::Unavailable("broken on purpose".into())),
+            Trouble::Hangs => std::future::pending().await,
         }
     }
 }

@@ -2,6 +2,8 @@
 //! or the log fail it. Time stands still until somebody waits.
 
 #[cfg(test)]
+mod bounded;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod units;
@@ -10,10 +12,13 @@ mod world;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use coupon_store::StoreError;
+    use issue_worker::clock::work_deadline;
 
     use crate::{
-        faults::Fault,
+        faults::{Fault, Trouble},
         world::{GAP, Sent, World},
     };
 
@@ -227,12 +232,35 @@ mod tests {
     async fn a_result_that_cannot_be_published_fails_the_batch_and_comes_with_the_next_delivery() {
         let world = World::with_coupon("spring", 2).await;
         let batch = world.requests("spring", &["ann"]);
-        world.break_log();
+        world.break_log(Trouble::Refuses);
         let unfinished = world.deliver(&batch).await.unwrap_err().to_string();
         assert!(unfinished.contains("not all results of what is decided are published"), "{unfinished}");
         world.heal();
         world.deliver(&batch).await.unwrap();
         assert_eq!(world.results(), ["ann 3-0 ISSUED 1"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_that_never_answers_fails_the_batch_before_the_invocation_ends() {
+        // An invocation of a minute, as a host tells it that means a duration and not a moment: no clock is read.
+        const INVOCATION: Duration = Duration::from_secs(60);
+        let world = World::with_coupon("spring", 2).await;
+        let request = world.requests("spring", &["ann"]);
+        let garbage = [world.append(Sent::raw("spring", "garbage"))];
+        world.break_log(Trouble::Hangs);
+        for (batch, left) in [
+            (&request[..], "not all results of what is decided are published"),
+            (&garbage, "1 dead letters, not all published"),
+        ] {
+            let handled = world.deliver_until(batch, work_deadline(60_000));
+            let handled = tokio::time::timeout(INVOCATION, handled).await.expect("it ends by itself");
+            let unfinished = handled.unwrap_err().to_string();
+            assert!(unfinished.contains(left) && unfinished.contains("the invocation's time is over"), "{unfinished}");
+        }
+        world.heal();
+        world.deliver(&[request, garbage.to_vec()].concat()).await.unwrap();
+        assert_eq!(world.results(), ["ann 3-0 ISSUED 1"]);
+        assert_eq!(world.dead_letters(), ["requests 3 1 undecodable"]);
     }
 
     #[tokio::test(start_paused = true)]

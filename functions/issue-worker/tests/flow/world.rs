@@ -14,7 +14,7 @@ use kafka::Record;
 use kafka_event::{Header, KafkaEvent, KafkaRecord, PartitionRecords, TimestampType};
 use simulation::{MemoryLog, MemoryStore, PiecewiseStore};
 
-use crate::faults::{Broken, Fault, Faults, FaultyLog, FaultyStore, Gap};
+use crate::faults::{Broken, Fault, Faults, FaultyLog, FaultyStore, Gap, Trouble};
 
 const PARTITION: i32 = 3;
 const TIME: Duration = Duration::from_secs(20);
@@ -156,8 +156,12 @@ impl World {
     }
 
     pub(crate) async fn deliver(&self, records: &[KafkaRecord]) -> Result<(), Unfinished> {
+        self.deliver_until(records, Deadline::after(TIME)).await
+    }
+
+    pub(crate) async fn deliver_until(&self, records: &[KafkaRecord], deadline: Deadline) -> Result<(), Unfinished> {
         let worker = Arc::clone(&self.worker.lock().unwrap());
-        worker.handle(event(records), Deadline::after(TIME)).await
+        worker.handle(event(records), deadline).await
     }
 
     /// A cold start: the new environment remembers nobody.
@@ -175,13 +179,13 @@ impl World {
         self.store.rule.break_coupon(Some((CouponId::parse(coupon).unwrap(), error)));
     }
 
-    pub(crate) fn break_log(&self) {
-        self.log.rule.set(true);
+    pub(crate) fn break_log(&self, trouble: Trouble) {
+        self.log.rule.set(trouble);
     }
 
     pub(crate) fn heal(&self) {
         self.store.rule.break_coupon(None);
-        self.log.rule.set(false);
+        self.log.rule.set(Trouble::None);
     }
 
     pub(crate) fn store_calls(&self, call: &str) -> usize {
