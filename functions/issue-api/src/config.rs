@@ -53,3 +53,50 @@ impl Config {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPLETE: [(&str, &str); 4] = [
+        ("COUPONS_TABLE", "coupons"),
+        ("USER_COUPONS_TABLE", "user-coupons"),
+        ("REQUEST_TOPIC", "requests"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092"),
+    ];
+
+    /// The configuration of a complete environment but for one variable.
+    fn with(name: &str, value: Option<&str>) -> Result<Config, StartError> {
+        Config::from_lookup(&|asked| {
+            let given = COMPLETE.iter().find(|(known, _value)| *known == asked).map(|(_name, value)| *value);
+            if asked == name { value } else { given }.map(str::to_owned)
+        })
+    }
+
+    #[test]
+    fn a_variable_that_is_missing_is_named() {
+        for (name, _value) in COMPLETE {
+            for absent in [None, Some("")] {
+                let error = with(name, absent).unwrap_err().to_string();
+                assert!(error.starts_with(&format!("{name} is not set: it ")), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_is_cached_for_a_second_at_most() {
+        for (value, ms) in [(None, 250), (Some(""), 250), (Some("0"), 0), (Some("17"), 17), (Some("1000"), 1000)] {
+            assert_eq!(with("HEAD_CACHE_MS", value).unwrap().head_cache, Duration::from_millis(ms), "{value:?}");
+        }
+        for value in ["1001", "-1", "2.5", "250ms", " 1", "99999999999999999999"] {
+            let error = with("HEAD_CACHE_MS", Some(value)).unwrap_err().to_string();
+            assert_eq!(error, format!("HEAD_CACHE_MS is {value:?}: it takes milliseconds, 0 to 1000"));
+        }
+    }
+
+    #[test]
+    fn metrics_are_written_where_a_namespace_is_given() {
+        assert_eq!(with("METRICS_NAMESPACE", None).unwrap().metrics_namespace, None);
+        assert_eq!(with("METRICS_NAMESPACE", Some("shop")).unwrap().metrics_namespace.as_deref(), Some("shop"));
+    }
+}

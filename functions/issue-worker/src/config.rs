@@ -49,3 +49,45 @@ impl Config {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPLETE: [(&str, &str); 6] = [
+        ("COUPONS_TABLE", "coupons"),
+        ("USER_COUPONS_TABLE", "user-coupons"),
+        ("REQUEST_TOPIC", "requests"),
+        ("RESULT_TOPIC", "results"),
+        ("DEAD_LETTER_TOPIC", "dead"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092"),
+    ];
+
+    /// The configuration of a complete environment but for one variable.
+    fn with(name: &str, value: Option<&str>) -> Result<Config, StartError> {
+        Config::from_lookup(&|asked| {
+            let given = COMPLETE.iter().find(|(known, _value)| *known == asked).map(|(_name, value)| *value);
+            if asked == name { value } else { given }.map(str::to_owned)
+        })
+    }
+
+    #[test]
+    fn each_variable_is_the_one_of_its_name() {
+        let config = with("METRICS_NAMESPACE", Some("shop")).unwrap();
+        assert_eq!((&*config.coupons_table, &*config.user_coupons_table), ("coupons", "user-coupons"));
+        let topics = (&*config.request_topic, &*config.result_topic, &*config.dead_letter_topic);
+        assert_eq!(topics, ("requests", "results", "dead"));
+        assert_eq!(config.metrics_namespace.as_deref(), Some("shop"));
+        assert_eq!(config.kafka.bootstrap_servers(), "127.0.0.1:9092");
+    }
+
+    #[test]
+    fn a_variable_that_is_missing_is_named() {
+        for (name, _value) in COMPLETE {
+            for absent in [None, Some("")] {
+                let error = with(name, absent).unwrap_err().to_string();
+                assert!(error.starts_with(&format!("{name} is not set: it ")), "{error}");
+            }
+        }
+    }
+}
