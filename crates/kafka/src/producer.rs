@@ -215,9 +215,17 @@ impl Log for Producer {
     }
 }
 
+/// Other names of properties that are set here. Of two names of one property the one that librdkafka is told last
+/// counts, and that is any of them.
+const ALIASES: [&str; 4] =
+    ["request.required.acks", "delivery.timeout.ms", "queue.buffering.max.ms", "compression.codec"];
+
 /// What makes a producer safe wins over what a properties file says.
 fn client_config(connection: &Connection, settings: ProducerSettings) -> ClientConfig {
     let mut config = connection.client_config();
+    for name in ALIASES {
+        config.remove(name);
+    }
     let linger_ms = settings.linger.as_millis().to_string();
     let compression = match settings.compression {
         Compression::None => "none",
@@ -240,4 +248,30 @@ fn client_config(connection: &Connection, settings: ProducerSettings) -> ClientC
         config.set(name, value);
     }
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_a_producer_safe_wins_over_a_properties_file_by_whatever_name() {
+        let text = "acks=1\nenable.idempotence=false\nmessage.timeout.ms=60000\nlinger.ms=1000\n\
+                    request.required.acks=0\ndelivery.timeout.ms=60000\nqueue.buffering.max.ms=1000\n\
+                    compression.codec=gzip\npartitioner=random\nclient.id=shop";
+        let connection = Connection::from_properties(text, Some("127.0.0.1:9092")).unwrap();
+        let native = client_config(&connection, ProducerSettings::default()).create_native_config().unwrap();
+        for (name, value) in [
+            ("acks", "-1"),
+            ("enable.idempotence", "true"),
+            ("message.timeout.ms", MESSAGE_TIMEOUT_MS),
+            ("linger.ms", "0"),
+            ("compression.type", "none"),
+            ("partitioner", "murmur2_random"),
+            // What is nothing to safety is as it was given.
+            ("client.id", "shop"),
+        ] {
+            assert_eq!(native.get(name).as_deref(), Ok(value), "{name}");
+        }
+    }
 }
