@@ -16,12 +16,17 @@ const SASL_AUTHENTICATION_FAILED: i16 = 58;
 pub(crate) async fn front(upstream: String, password: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
+    front_on(listener, upstream, password);
+    address
+}
+
+/// The same on a listener that was there before.
+pub(crate) fn front_on(listener: TcpListener, upstream: String, password: &'static str) {
     tokio::task::spawn(async move {
         while let Ok((stream, _peer)) = listener.accept().await {
             tokio::task::spawn(serve(stream, upstream.clone(), password));
         }
     });
-    address
 }
 
 /// One connection, until the client leaves.
