@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::any;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper::{Method, Request};
 use kafka::{Connection, Reader, Record};
 use serde_json::{Value, json};
@@ -18,7 +20,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::hosted::{Response, http_client, send};
-use crate::sandbox::{Sandbox, is_problem, local};
+use crate::sandbox::{Sandbox, in_ms, is_problem, local};
 
 /// A copy of the template, anywhere.
 struct Copy {
@@ -140,6 +142,38 @@ async fn a_function_has_the_time_that_the_template_gives_it() {
         shown = sandbox.show(&coupon).await;
     }
     assert_eq!((shown.status.as_u16(), shown.json()), (500, json!({"message": "Internal Server Error"})));
+}
+
+/// With a minute it would wait for the store for 55 s.
+#[tokio::test]
+async fn a_worker_whose_store_refuses_everything_fails_in_time_and_says_what_is_left() {
+    let copy = Copy::with(&[("MemorySize: 1024\n      Timeout: 60", "MemorySize: 1024\n      Timeout: 10")]);
+    let sandbox = Sandbox::start(&[&copy.option()[..], &["--faults"]].concat()).await;
+    let coupon = sandbox.coupon("left", 2).await;
+    assert_eq!(sandbox.asks(&coupon, "ann").await["rank"], 1);
+    sandbox.fault(json!({"target": "dynamodb", "kind": "throttle", "seconds": 600, "rate": 1})).await;
+    let partition = record_log::partition_of(coupon.as_bytes(), 10);
+    let value = json!({"type": "issue", "couponId": coupon, "userId": "bob", "requestedAt": in_ms(0)}).to_string();
+    let event = json!({
+        "eventSource": "SelfManagedKafka", "bootstrapServers": "127.0.0.1:9092",
+        "records": { format!("coupon-issue-request-{partition}"): [{
+            "topic": "coupon-issue-request", "partition": partition, "offset": 1_000_000,
+            "timestamp": 1_795_143_600_000_i64, "timestampType": "CREATE_TIME",
+            "key": STANDARD.encode(&coupon), "value": STANDARD.encode(value), "headers": [],
+        }] },
+    });
+    let invocations = format!("{}/2015-03-31/functions/issue-worker/invocations", sandbox.at.functions);
+    let invoked = Request::post(invocations).body(event.to_string().into()).unwrap();
+    let (kind, message) = send(&http_client(), invoked).await.error();
+    let left = format!("batch unfinished: 1 records of 1 coupons undecided: {coupon} (1 records): ");
+    assert_eq!(kind, "BatchUnfinished", "{message}");
+    assert!(message.starts_with(&left) && message.contains("throttles"), "{message}");
+
+    sandbox.fault(json!({"target": "dynamodb", "kind": "throttle", "seconds": 0, "rate": 0})).await;
+    assert_eq!(sandbox.asks_until_answered(&coupon, "cho").await["rank"], 2);
+    let lines = sandbox.lines();
+    let told = lines.iter().filter(|line| line.starts_with("issue-worker[") && line.contains(&message));
+    assert_eq!(told.count(), 1, "{lines:#?}");
 }
 
 /// Keeps how many records each invocation had, and lets it succeed.

@@ -76,8 +76,8 @@ impl Home {
 
     /// Whether a part can be broken in this way; `up --faults` does it to embedded ones.
     pub(crate) fn survives(&self, target: &str, kind: &str) -> bool {
-        // MiniStack's tables are in memory.
-        self.is_embedded() || (target, kind) != ("dynamodb", "kill")
+        // MiniStack's tables are in memory; and a part that is not the sandbox's is killed, never told to end.
+        self.is_embedded() || !matches!((target, kind), ("dynamodb", "kill") | ("broker" | "dynamodb", "down"))
     }
 
     /// Breaks a part that is not the sandbox's, and mends it after its time. `false`: it is the sandbox's.

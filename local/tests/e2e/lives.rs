@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::home::Home;
@@ -147,9 +149,12 @@ async fn a_part_that_fails_on_demand_comes_back_with_its_data() {
     let faults = [
         ("broker", "kill"),
         ("broker", "freeze"),
+        ("broker", "down"),
         ("dynamodb", "kill"),
         ("dynamodb", "freeze"),
+        ("dynamodb", "down"),
         ("issue-api", "kill"),
+        ("issue-api", "freeze"),
         ("issue-worker", "freeze"),
     ];
     let met = faults.into_iter().filter(|(target, kind)| sandbox.home().survives(target, kind));
@@ -179,4 +184,35 @@ async fn a_broker_that_stood_still_longer_than_a_record_lives_takes_records_agai
     }
     let report = sandbox.audit().await;
     assert!(report.ok(), "{report:?}");
+}
+
+/// An environment's `issue-api` processes.
+fn doors_of(sandbox: &Sandbox) -> Vec<i32> {
+    let is_door = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "issue-api\n");
+    children_of(sandbox).into_iter().filter(is_door).collect()
+}
+
+#[tokio::test]
+async fn an_environment_that_is_told_to_end_waits_for_what_is_not_acknowledged() {
+    let sandbox = Sandbox::start(&["--faults"]).await;
+    let coupon = sandbox.coupon("queued", 10).await;
+    assert_eq!(sandbox.asks(&coupon, "user-0").await["rank"], 1);
+    sandbox.fault(json!({"target": "broker", "kind": "freeze", "seconds": 60})).await;
+    // A record is in the queue for three seconds. On a machine that was too busy to hit them an environment is asked
+    // again, a new one, which tries the broker for three seconds first.
+    for (user, ms) in [("user-1", 1_000), ("user-2", 4_500), ("user-3", 4_500)] {
+        let told_to_end = async {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            for door in doors_of(&sandbox) {
+                kill(Pid::from_raw(door), Signal::SIGTERM).unwrap();
+            }
+        };
+        let (answer, ()) = tokio::join!(sandbox.issue(&coupon, user), told_to_end);
+        assert!(answer.status.is_server_error(), "{answer:?}");
+        let lines = sandbox.lines();
+        if lines.iter().any(|line| line.starts_with("issue-api[") && line.contains("records were left in the queue")) {
+            return;
+        }
+    }
+    panic!("{:#?}", sandbox.lines());
 }

@@ -48,6 +48,8 @@ pub(crate) struct Sandbox {
     process: Option<Child>,
     /// Where its log and tables are; ends after the process.
     home: Arc<Home>,
+    /// What the command has printed; nothing of the shared one's.
+    lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Sandbox {
@@ -67,7 +69,7 @@ impl Sandbox {
             });
             started.recv().expect("the shared sandbox does not start, see above")
         });
-        Self::reached(at.clone(), Arc::clone(keys), None, Arc::clone(home))
+        Self::reached(at.clone(), Arc::clone(keys), None, Arc::clone(home), Arc::default())
     }
 
     /// One for a test alone, with further options of `up`.
@@ -98,11 +100,22 @@ impl Sandbox {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
-        Self::reached(at, Arc::new(Keys::of_checkout().unwrap()), Some(process), Arc::clone(home))
+        Self::reached(at, Arc::new(Keys::of_checkout().unwrap()), Some(process), Arc::clone(home), lines)
     }
 
-    fn reached(at: Addresses, keys: Arc<Keys>, process: Option<Child>, home: Arc<Home>) -> Self {
-        Self { at, keys, client: http_client(), producer: OnceCell::new(), process, home }
+    fn reached(
+        at: Addresses,
+        keys: Arc<Keys>,
+        process: Option<Child>,
+        home: Arc<Home>,
+        lines: Arc<Mutex<Vec<String>>>,
+    ) -> Self {
+        Self { at, keys, client: http_client(), producer: OnceCell::new(), process, home, lines }
+    }
+
+    /// What a sandbox of one's own has printed so far, its functions' lines with their names in front.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
     }
 
     /// Where its log and tables are.
