@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use kafka::{Connection, Reader};
 use load_generator::processes;
 use serde::Serialize;
 
@@ -41,7 +42,7 @@ pub struct MeasureOptions {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=99))]
     pub turns: u16,
     /// Requests of a turn
-    #[arg(long, value_name = "N", default_value_t = 3000, value_parser = clap::value_parser!(u32).range(100..))]
+    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u32).range(100..))]
     pub requests: u32,
     /// Build the functions as they are deployed, optimised; the first time takes minutes more
     #[arg(long)]
@@ -101,9 +102,13 @@ struct Measures {
     ratios: Vec<Measure>,
     /// CPU time of one accepted and decided request, by process; `local` is gateway, Lambda host, mapping and who asks.
     cpu_ms: BTreeMap<String, f64>,
+    /// CPU time of a thousand coupons.
+    thousand_cpu_ms: worker::Spent,
     /// From the moment a request was due to its result in the log.
     decision_ms: Latencies,
     decision_rate: u32,
+    /// Records of the request topic when memory was looked at; what was refused comes on top.
+    requests: i64,
     memory: Vec<processes::Process>,
 }
 
@@ -146,18 +151,28 @@ async fn measure(options: &MeasureOptions) -> anyhow::Result<Measures> {
     let (mut ratios, cpu_ms) = door.measure().await?;
     bare.stop().await?;
     eprintln!("Measuring the worker …");
-    ratios.push(worker::measure(&ours, options).await?);
+    let (ratio, thousand_cpu_ms) = worker::measure(&ours, options).await?;
+    ratios.push(ratio);
     eprintln!("Measuring the time to decision at {DECISION_RATE} requests a second …");
     let decision_ms = decision(&ours, people).await?;
+    let requests = requests(&ours).await?;
     let memory = processes::of_tree(std::process::id())?;
     ours.stop().await?;
-    Ok(Measures { ratios, cpu_ms, decision_ms, decision_rate: DECISION_RATE, memory })
+    Ok(Measures { ratios, cpu_ms, thousand_cpu_ms, decision_ms, decision_rate: DECISION_RATE, requests, memory })
+}
+
+/// How many requests are in the log.
+async fn requests(sandbox: &Sandbox) -> anyhow::Result<i64> {
+    let reader = Reader::new(&Connection::plaintext(&sandbox.addresses().kafka))?;
+    let spans = reader.spans(&sandbox.settings().names()?.requests).await?;
+    Ok(spans.iter().map(|span| span.end - span.start).sum())
 }
 
 async fn decision(sandbox: &Sandbox, mut people: Vec<Person>) -> anyhow::Result<Latencies> {
     people.truncate(usize::try_from(DECISION_RATE * DECISION_SECONDS)?);
-    // Half of them win, so that both kinds of decision are in it; the API refuses none, for it hears of the end late.
-    let stock = u64::try_from(people.len())?;
+    // Half of them win. Who comes behind them is decided in the log until the API hears of the end, and then refused
+    // there: both kinds of decision are in it.
+    let stock = u64::try_from(people.len() / 2)?;
     let rush = Rush::new(Api::new(&sandbox.addresses().api)?, fresh_id("decision"), people, Written::default())?;
     rush.api().create(rush.coupon_id(), "Decision", stock, &admin()?).await?;
     rush.run(Pace::Rate(f64::from(DECISION_RATE))).await?;
@@ -176,13 +191,20 @@ fn page(measures: &Measures) -> String {
     for measure in &measures.ratios {
         page.push_str(&line(measure));
     }
-    page.push_str("CPU time of one accepted and decided request\n");
-    for (name, ms) in &measures.cpu_ms {
-        page.push_str(&format!("    {name:<18} {ms:>7.2} ms\n"));
+    let worker::Spent { worker, bare } = &measures.thousand_cpu_ms;
+    for (of, spent) in [
+        ("one accepted and decided request", &measures.cpu_ms),
+        ("1,000 coupons by the worker", worker),
+        ("1,000 coupons by bare transactions", bare),
+    ] {
+        page.push_str(&format!("CPU time of {of}\n"));
+        for (name, ms) in spent {
+            page.push_str(&format!("    {name:<18} {ms:>7.2} ms\n"));
+        }
     }
     let decision = super::shown::percentiles(&measures.decision_ms);
     page.push_str(&format!("time to decision at {}/s\n    {decision}\n", measures.decision_rate));
-    page.push_str("memory\n");
+    page.push_str(&format!("memory, with {} requests in the log\n", measures.requests));
     for process in &measures.memory {
         let processes::Process { name, pid, pss_mb, rss_mb, cpu_ms: _ } = process;
         page.push_str(&format!("    {name:<18} {pss_mb:>7.1} MB PSS {rss_mb:>7.1} MB RSS (pid {pid})\n"));

@@ -1,6 +1,7 @@
 //! The worker: coupons a second of the deployed binary, invoked as a mapping invokes it, against the bare transactions
 //! that it cannot do without, on the same store.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::bail;
@@ -10,6 +11,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use coupon::Timestamp;
 use hyper::{Method, StatusCode};
+use load_generator::processes::{cpu_each, median, of_tree};
+use serde::Serialize;
 use serde_json::json;
 
 use super::{AT_LEAST, Measure, MeasureOptions};
@@ -22,19 +25,41 @@ use crate::sandbox::Sandbox;
 /// Records of one invocation, and how many in a turn.
 const BATCH: i64 = 1000;
 const BATCHES: i64 = 5;
+const UNIT: &str = "coupons/s";
 /// Actions of a bare transaction: DynamoDB's limit.
 const ACTIONS_MAX: u16 = 100;
 
-pub(super) async fn measure(sandbox: &Sandbox, options: &MeasureOptions) -> anyhow::Result<Measure> {
-    let mut turns = Vec::new();
+/// What a thousand coupons took of the processors, by process.
+#[derive(Debug, Serialize)]
+pub(super) struct Spent {
+    /// By the worker.
+    pub(super) worker: BTreeMap<String, f64>,
+    /// By the bare transactions; what asks for them is `local` itself.
+    pub(super) bare: BTreeMap<String, f64>,
+}
+
+pub(super) async fn measure(sandbox: &Sandbox, options: &MeasureOptions) -> anyhow::Result<(Measure, Spent)> {
+    let (mut turns, mut by_worker, mut by_bare) = (Vec::new(), Vec::new(), Vec::new());
     // The first turn warms up.
     for turn in 0..=options.turns {
-        let pair = (worker(sandbox).await?, transactions(sandbox).await?);
+        let (decided, spent) = with_cpu(worker(sandbox)).await?;
+        let (written, spent_bare) = with_cpu(transactions(sandbox)).await?;
         if turn > 0 {
-            turns.push(pair);
+            turns.push((decided, written));
+            by_worker.push(spent);
+            by_bare.push(spent_bare);
         }
     }
-    Ok(Measure::of("the worker, against bare transactions of 100 actions", (AT_LEAST, 0.7), "coupons/s", &turns))
+    let ratio = Measure::of("the worker, against bare transactions of 100 actions", (AT_LEAST, 0.7), UNIT, &turns);
+    Ok((ratio, Spent { worker: median(&by_worker), bare: median(&by_bare) }))
+}
+
+/// What a turn comes to, and what a thousand of its coupons took of the processors.
+async fn with_cpu(turn: impl Future<Output = anyhow::Result<f64>>) -> anyhow::Result<(f64, BTreeMap<String, f64>)> {
+    let before = of_tree(std::process::id())?;
+    let rate = turn.await?;
+    let thousands = usize::try_from(BATCH * BATCHES / 1000)?;
+    Ok((rate, cpu_each(&before, &of_tree(std::process::id())?, thousands)))
 }
 
 /// Invokes the worker with batches of a coupon's first requests, every one of which wins.
