@@ -1,4 +1,5 @@
-"""The command: `python -m checks TEMPLATE`. Checks one template, then plants faults in it, each of which has to be found."""
+"""The command: `python -m checks TEMPLATE`. Checks one template, then plants faults in it and in made-up bundles, each of
+which has to be found."""
 
 from __future__ import annotations
 
@@ -47,10 +48,12 @@ def main(arguments: list[str]) -> int:
         return WRONG
     print(f"{name}: fine in {len(SCENES)} deployments")
     missed = [text for fault in FAULTS if (text := unfound(fault, source))]
+    missed += bundles.unfound(source)
     for text in missed:
         print(text)
     if not missed:
         print(f"{len(FAULTS)} faults planted in a copy of it, each found where it is")
+        print(f"{len(bundles.FAULTS)} faults in bundles that are made up, each found as well")
     return WRONG if missed else FINE
 
 
