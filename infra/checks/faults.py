@@ -244,6 +244,7 @@ FAULTS = [
         "dashboard",
     ),
     # Parameters.
+    Fault("bundles of one architecture, whichever is asked for", "Globals|Function|Architectures", ["x86_64"], "functions", "Resources|ApiFunction"),
     Fault("a parameter that takes anything", "Parameters|SaslSecretArn|AllowedPattern", GONE, "parameters"),
     Fault("a parameter that nobody explains", "Parameters|Prefix|Description", GONE, "parameters"),
     Fault("pollers beyond Lambda's bounds", "Parameters|Pollers|MaxValue", 2000, "parameters"),

@@ -42,7 +42,7 @@ SCENES: dict[str, dict[str, str]] = {
         "WarmReads": "20000",
         "WarmWrites": "10000",
         "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms",
-        "Architecture": "x86_64",
+        "Architecture": "arm64",
     },
     "Apache Kafka, and on-demand pollers": SASL | {"Pollers": "0", "ClusterKind": "kafka"},
     # Nothing is deployed there, so the template's rules are not asked, but all else has to make sense.
