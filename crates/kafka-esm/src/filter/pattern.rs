@@ -83,10 +83,13 @@ impl Node {
         if let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(json.get()) {
             return elements.into_iter().any(|element| self.matches(element));
         }
-        let object = serde_json::from_str::<Object<'_>>(json.get()).unwrap_or_default();
+        self.matches_object(&serde_json::from_str(json.get()).unwrap_or_default())
+    }
+
+    fn matches_object(&self, object: &Object<'_>) -> bool {
         let field = |(name, condition): &(String, Condition)| condition.matches(object.get(name).copied());
-        self.fields.iter().all(field)
-            && self.alternatives.iter().all(|alternatives| alternatives.iter().any(|node| node.matches(json)))
+        let one_matches = |alternatives: &Vec<Self>| alternatives.iter().any(|node| node.matches_object(object));
+        self.fields.iter().all(field) && self.alternatives.iter().all(one_matches)
     }
 }
 
@@ -100,7 +103,7 @@ impl Condition {
             (Self::Leaf(rules), None) => rules.iter().any(|rule| matches!(rule, Rule::Exists(false))),
             (Self::Nested(node), Some(json)) => node.matches(json),
             // Something may still be asked not to exist.
-            (Self::Nested(node), None) => node.fields.iter().all(|(_, condition)| condition.matches(None)),
+            (Self::Nested(node), None) => node.matches_object(&Object::new()),
         }
     }
 }
