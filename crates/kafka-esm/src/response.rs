@@ -48,7 +48,7 @@ pub(crate) enum Exchange {
 pub(crate) enum Outcome {
     Success,
     /// Offsets by partition, each of them of the batch; never empty.
-    Partial(BTreeMap<i32, BTreeSet<i64>>),
+    Partial(BTreeMap<i32, BTreeSet<i64>>, ResponseContext),
     /// The function failed. Costs a retry, and may bisect.
     FunctionError(Failure),
     /// A partial batch response that names what it may not, or cannot be read. Costs a retry, never bisects.
@@ -126,7 +126,7 @@ fn completed(answer: &HttpAnswer, request: &Request<'_>) -> Outcome {
     let named = body.map_err(|error| format!("the response is no JSON, {error}: {}", shown(&answer.body)));
     match named.and_then(|body| failures(&body, request)) {
         Ok(named) if named.is_empty() => Outcome::Success,
-        Ok(named) => Outcome::Partial(named),
+        Ok(named) => Outcome::Partial(named, context(answer, None)),
         Err(reason) => Outcome::InvalidResponse(Failure { reason, context: context(answer, None) }),
     }
 }
@@ -225,7 +225,7 @@ mod tests {
     fn c19_c22_the_named_records_are_found_and_named_twice_is_named_once() {
         let expected = BTreeMap::from([(0, BTreeSet::from([12, 14]))]);
         let items = [item(r#""t-0""#, "14"), item(r#""t-0""#, "12"), item(r#""t-0""#, "12")];
-        assert_eq!(named(&items), Outcome::Partial(expected));
+        assert_eq!(named(&items), Outcome::Partial(expected, ResponseContext::default()));
     }
 
     #[test]

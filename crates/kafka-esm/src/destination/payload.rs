@@ -201,3 +201,159 @@ pub(crate) fn rfc3339(millis: i64) -> String {
     let (hour, minute, second) = date.to_hms();
     format!("{:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{thousandths:03}Z", date.year(), date.day())
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::json;
+
+    use super::*;
+    use crate::clock;
+    use crate::destination::Condition;
+    use crate::mapping::Mapping;
+    use crate::response::ResponseContext;
+
+    const QUEUE: &str = "arn:aws:sqs:ap-northeast-2:123456789012:failed";
+    const BUCKET: &str = "arn:aws:s3:::failed";
+    const TOPIC: &str = "kafka://failed";
+    const REQUEST_ID: &str = "6f0c2f0e-0000-4000-8000-5d1c3f7a9b21";
+    const TWO_SERVERS: [&str; 2] = ["redpanda-0.example.internal:9093", "redpanda-1.example.internal:9093"];
+    const EVENT_OF_TWO: &str = r#"{"eventSource":"SelfManagedKafka","bootstrapServers":"redpanda-0.example.internal:9093,redpanda-1.example.internal:9093","records":{"coupon-issue-request-0":[{"topic":"coupon-issue-request","partition":0,"offset":15,"timestamp":1795143600123,"timestampType":"CREATE_TIME","key":"c3ByaW5nLXNhbGU=","value":"eyJ0eXBlIjoiaXNzdWUifQ==","headers":[]},{"topic":"coupon-issue-request","partition":0,"offset":16,"timestamp":1795143600131,"timestampType":"CREATE_TIME","key":"c3ByaW5nLXNhbGU=","value":"eyJ0eXBlIjoiaXNzdWUifQ==","headers":[]}]}}"#;
+    const SIZE_OF_TWO: usize = 536;
+
+    fn settings(destination: &str, servers: &[&str]) -> Settings {
+        let (mapping, emulator) = Mapping::from_value(json!({
+            "FunctionName": "arn:aws:lambda:ap-northeast-2:123456789012:function:issue-worker",
+            "Topics": ["coupon-issue-request"], "StartingPosition": "TRIM_HORIZON",
+            "SelfManagedEventSource": {"Endpoints": {"KafkaBootstrapServers": servers}},
+            "DestinationConfig": {"OnFailure": {"Destination": destination}},
+            "Emulator": {"provisioned": true,
+                "destinations": {QUEUE: "http://127.0.0.1:1/", BUCKET: "http://127.0.0.1:1/"}},
+        }))
+        .unwrap();
+        Settings::new(&mapping, &emulator, &BTreeMap::new()).unwrap()
+    }
+
+    fn record(offset: i64, timestamp: i64) -> Record {
+        let json = format!(
+            r#"{{"topic":"coupon-issue-request","partition":0,"offset":{offset},"timestamp":{timestamp},"timestampType":"CREATE_TIME","key":"c3ByaW5nLXNhbGU=","value":"eyJ0eXBlIjoiaXNzdWUifQ==","headers":[]}}"#
+        );
+        Record { partition: 0, offset, timestamp, arrived: clock::now(), json: Bytes::from(json) }
+    }
+
+    /// The messages for records that have failed four times, at 03:00:09.5.
+    fn letters(settings: &Settings, records: Vec<Record>, response: Option<ResponseContext>) -> Vec<Message> {
+        let mut task = Task::new(records, clock::now());
+        task.invokes = 4;
+        let reason = "4 invocations".to_owned();
+        let given_up = GivenUp { condition: Condition::RetryAttemptsExhausted, reason, response };
+        let (destination, unix_millis) = (settings.destination.as_ref().unwrap(), 1_795_143_609_500);
+        Letter { settings, destination, task: &task, given_up: &given_up, unix_millis }.messages()
+    }
+
+    fn failed() -> Option<ResponseContext> {
+        let (version, error) = (Some("$LATEST".to_owned()), Some("Unhandled".to_owned()));
+        Some(ResponseContext { request_id: Some(REQUEST_ID.into()), executed_version: version, function_error: error })
+    }
+
+    fn read(message: &Message) -> Value {
+        serde_json::from_str(&message.body).unwrap()
+    }
+
+    /// ESM's sample, but for its illustrative size.
+    fn of_two_records() -> Value {
+        json!({
+            "requestContext": {
+                "requestId": REQUEST_ID,
+                "functionArn": "arn:aws:lambda:ap-northeast-2:123456789012:function:issue-worker",
+                "condition": "RetryAttemptsExhausted", "approximateInvokeCount": 4,
+            },
+            "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+            "version": "1.0", "timestamp": "2026-11-20T03:00:09.500Z",
+            "KafkaBatchInfo": {
+                "batchSize": 2,
+                "bootstrapServers": "redpanda-0.example.internal:9093,redpanda-1.example.internal:9093",
+                "payloadSize": SIZE_OF_TWO,
+                "recordsInfo": {
+                    "coupon-issue-request-0": {
+                        "firstRecordOffset": "15", "lastRecordOffset": "16",
+                        "firstRecordTimestamp": "2026-11-20T03:00:00.123Z",
+                        "lastRecordTimestamp": "2026-11-20T03:00:00.131Z",
+                    },
+                },
+            },
+        })
+    }
+
+    fn two_records() -> Vec<Record> {
+        vec![record(15, 1_795_143_600_123), record(16, 1_795_143_600_131)]
+    }
+
+    #[test]
+    fn a_queue_receives_the_metadata_of_the_batch_and_nothing_else() {
+        let messages = letters(&settings(QUEUE, &TWO_SERVERS), two_records(), failed());
+        assert_eq!(messages.iter().map(read).collect::<Vec<_>>(), [of_two_records()]);
+        assert_eq!((&messages[0].key, messages[0].records), (&None, 2));
+    }
+
+    #[test]
+    fn c43_a_bucket_receives_the_event_as_text_as_well() {
+        let mut expected = of_two_records();
+        expected["payload"] = json!(EVENT_OF_TWO);
+        let messages = letters(&settings(BUCKET, &TWO_SERVERS), two_records(), failed());
+        assert_eq!(messages.iter().map(read).collect::<Vec<_>>(), [expected]);
+        assert_eq!((&messages[0].key, messages[0].records), (&None, 2));
+    }
+
+    #[test]
+    fn c41_a_topic_receives_each_record_as_an_object() {
+        let messages = letters(&settings(TOPIC, &TWO_SERVERS[..1]), two_records(), failed());
+        let expected = |offset: i64, timestamp: i64, shown: &str| {
+            json!({
+                "requestContext": {
+                    "requestId": REQUEST_ID,
+                    "functionArn": "arn:aws:lambda:ap-northeast-2:123456789012:function:issue-worker:$LATEST",
+                    "condition": "RetriesExhausted", "approximateInvokeCount": 4,
+                },
+                "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+                "version": "1.0", "timestamp": "2026-11-20T03:00:09.500Z",
+                "KafkaBatchInfo": {
+                    "batchSize": 1, "bootstrapServers": "redpanda-0.example.internal:9093", "payloadSize": 315,
+                    "recordInfo": {"offset": offset.to_string(), "timestamp": shown},
+                },
+                "payload": {
+                    "eventSource": "SelfManagedKafka", "bootstrapServers": "redpanda-0.example.internal:9093",
+                    "records": {"coupon-issue-request-0": [{
+                        "topic": "coupon-issue-request", "partition": 0, "offset": offset, "timestamp": timestamp,
+                        "timestampType": "CREATE_TIME", "key": "c3ByaW5nLXNhbGU=",
+                        "value": "eyJ0eXBlIjoiaXNzdWUifQ==", "headers": [],
+                    }]},
+                },
+            })
+        };
+        let both = [
+            expected(15, 1_795_143_600_123, "2026-11-20T03:00:00.123Z"),
+            expected(16, 1_795_143_600_131, "2026-11-20T03:00:00.131Z"),
+        ];
+        assert_eq!(messages.iter().map(read).collect::<Vec<_>>(), both);
+        for message in &messages {
+            assert_eq!((message.key.as_deref(), message.records), (Some(&b"spring-sale"[..]), 1));
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_the_answer_is_told_and_nothing_is_made_up_of_none() {
+        let response = |response| {
+            let message = read(&letters(&settings(QUEUE, &TWO_SERVERS), two_records(), response)[0]);
+            (message["requestContext"]["requestId"].clone(), message["responseContext"].clone())
+        };
+        let partial = ResponseContext {
+            request_id: Some(REQUEST_ID.into()),
+            executed_version: Some("7".into()),
+            function_error: None,
+        };
+        assert_eq!(response(Some(partial)), (json!(REQUEST_ID), json!({"statusCode": 200, "executedVersion": "7"})));
+        let (request_id, context) = response(None);
+        assert_eq!((request_id.as_str().unwrap().len(), context), (36, Value::Null));
+    }
+}

@@ -25,7 +25,7 @@ impl Engine {
         }
         add(&self.counters.failed_invoke, task.records.len());
         // A partial response is an answer, though not the one that was hoped for.
-        add(&self.counters.invoke_error, usize::from(!matches!(outcome, Outcome::Partial(_))));
+        add(&self.counters.invoke_error, usize::from(!matches!(outcome, Outcome::Partial(..))));
         let task = task.clone();
         let successors = self.after_failure(task, outcome, now, jitter);
         self.log_redelivered(&successors);
@@ -37,12 +37,12 @@ impl Engine {
     fn after_failure(&mut self, task: Task, outcome: Outcome, now: Now, jitter: f64) -> Vec<(Task, String)> {
         match outcome {
             Outcome::Success => Vec::new(),
-            Outcome::Partial(named) => {
+            Outcome::Partial(named, context) => {
                 let count = task.records.len();
                 let (task, resolved) = task.keep_named(&named, self.settings.pbr.unwrap_or(Pbr::Selective));
                 self.resolve(&resolved);
                 let reason = format!("the response brings back {} of {count} records", task.records.len());
-                vec![self.retry(task, Failure { reason, ..Failure::default() }, now, jitter)]
+                vec![self.retry(task, Failure { reason, context }, now, jitter)]
             }
             Outcome::FunctionError(failure) if self.settings.bisect && task.records.len() > 1 => {
                 let (first, second) = task.split(now.instant);
@@ -84,14 +84,19 @@ impl Engine {
         task
     }
 
-    /// One line for each record that comes again, or not at all before a restart.
+    /// One line for each record that comes again: from here, after a restart, or from the partition's new owner. The last
+    /// two are also what becomes of records without a retry left, for nothing is given up any more.
     fn log_redelivered(&self, successors: &[(Task, String)]) {
-        let waiting = successors.iter().filter(|(task, _)| matches!(task.state, TaskState::Waiting(_)));
-        for (record, reason) in
-            waiting.flat_map(|(task, reason)| task.records.iter().map(move |record| (record, reason)))
-        {
-            let (topic, partition, offset) = (&self.settings.topic, record.partition, record.offset);
-            tracing::info!(topic, partition, offset, reason, "will be redelivered");
+        for (task, reason) in successors {
+            let waits = matches!(task.state, TaskState::Waiting(_));
+            for record in task.records.iter().filter(|record| waits || !self.may_begin(record.partition)) {
+                let (topic, partition, offset) = (&self.settings.topic, record.partition, record.offset);
+                tracing::info!(topic, partition, offset, reason, "will be redelivered");
+            }
         }
+    }
+
+    fn may_begin(&self, partition: i32) -> bool {
+        !self.stopping && self.lanes.get(&partition).is_some_and(|lane| !lane.revoking)
     }
 }

@@ -66,6 +66,21 @@ fn c23_an_identifier_that_is_not_of_the_batch_brings_back_all_of_it() {
 }
 
 #[test]
+fn what_a_destination_is_told_of_a_partial_response_is_which_request_it_answered() {
+    let mut bench = Bench::new(json!({"MaximumRetryAttempts": 0, "DestinationConfig": Bench::sqs()}));
+    bench.poll(0, 0..2);
+    let (task, _) = bench.one();
+    let Exchange::Answered(answer) = failures(&[("t-0", 1)]) else { panic!("an answer") };
+    let (request_id, executed_version) = (Some("6f0c2f0e".to_owned()), Some("7".to_owned()));
+    let context = ResponseContext { request_id, executed_version, function_error: None };
+    let (request_id, executed_version) = (context.request_id.clone(), context.executed_version.clone());
+    bench.end(task, &Exchange::Answered(HttpAnswer { request_id, executed_version, ..answer }));
+    let (actions, _) = bench.engine.next(bench.now);
+    let [Action::Deliver { given_up, .. }] = &actions[..] else { panic!("{actions:?}") };
+    assert_eq!(given_up.response, Some(context));
+}
+
+#[test]
 fn c30_throttling_costs_no_retry() {
     let mut bench = Bench::new(json!({"MaximumRetryAttempts": 0}));
     bench.poll(0, 0..3);

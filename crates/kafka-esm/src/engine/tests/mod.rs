@@ -19,7 +19,7 @@ use crate::clock;
 use crate::mapping::Mapping;
 use crate::metrics::{Counters, Metrics};
 use crate::record::{Polled, Record};
-use crate::response::{Exchange, HttpAnswer};
+use crate::response::{Exchange, HttpAnswer, ResponseContext};
 use crate::settings::{PAYLOAD_BYTES_MAX, Settings};
 
 /// Offsets by partition.
