@@ -28,7 +28,7 @@ pub(crate) use task::{GivenUp, Task};
 use crate::destination::Condition;
 use crate::metrics::{Counters, add};
 use crate::payload;
-use crate::record::Polled;
+use crate::record::{Polled, Record};
 use crate::settings::{INVOKES_PER_POLLER_MAX, PAYLOAD_BYTES_MAX, Settings};
 use batch::Next;
 use lane::Lane;
@@ -219,26 +219,33 @@ impl Engine {
     /// Hands a task's records to the destination, or drops them where there is none.
     fn give_up(&mut self, id: TaskId, given_up: GivenUp, actions: &mut Vec<Action>) {
         if self.settings.destination.is_none() {
-            let count = self.log_each(id, "dropped", &given_up.reason);
+            let count = self.log_dropped(id, &given_up.reason);
             add(&self.counters.dropped, count);
             self.resolve_task(id);
             return;
         }
-        self.log_each(id, "sent to the destination", &given_up.reason);
+        for record in self.records(id) {
+            let (topic, partition, offset) = (&self.settings.topic, record.partition, record.offset);
+            tracing::warn!(topic, partition, offset, reason = given_up.reason, "sent to the destination");
+        }
         if let Some(task) = self.tasks.get_mut(&id) {
             task.state = TaskState::Delivering;
             actions.push(Action::Deliver { task: id, records: Box::new(task.clone()), given_up });
         }
     }
 
-    /// One line for each record, as everything that is not simply delivered gets one.
-    fn log_each(&self, id: TaskId, what: &str, reason: &str) -> usize {
-        let records = self.tasks.get(&id).map(|task| task.records.as_slice()).unwrap_or_default();
+    /// One line for each record, as everything that is not simply delivered gets one; these are lost.
+    fn log_dropped(&self, id: TaskId, reason: &str) -> usize {
+        let records = self.records(id);
         for record in records {
             let (topic, partition, offset) = (&self.settings.topic, record.partition, record.offset);
-            tracing::warn!(topic, partition, offset, reason, "{what}");
+            tracing::error!(topic, partition, offset, reason, "dropped");
         }
         records.len()
+    }
+
+    fn records(&self, id: TaskId) -> &[Record] {
+        self.tasks.get(&id).map(|task| task.records.as_slice()).unwrap_or_default()
     }
 
     fn enqueue(&mut self, task: Task) {
@@ -279,7 +286,7 @@ impl Engine {
         self.leave_lanes(id);
     }
 
-    fn resolve(&mut self, records: &[crate::record::Record]) {
+    fn resolve(&mut self, records: &[Record]) {
         for record in records {
             if let Some(lane) = self.lanes.get_mut(&record.partition) {
                 lane.offsets.resolve(record.offset);
@@ -300,7 +307,7 @@ impl Engine {
         add(&self.counters.dropped, count.saturating_sub(taken));
         add(&self.counters.delivery_error, messages_failed);
         if messages_failed > 0 {
-            self.log_each(id, "dropped", "its destination did not take it");
+            self.log_dropped(id, "its destination did not take it");
         }
         self.resolve_task(id);
     }
