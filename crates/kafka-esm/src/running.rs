@@ -43,7 +43,7 @@ pub fn check(mapping: &Mapping, emulator: &Emulator) -> Result<(), EsmError> {
 /// Invoke address, such as `http://127.0.0.1:9001/2015-03-31/functions/worker/invocations`.
 ///
 /// # Errors
-/// [`EsmError::Refused`] names every value that cannot be; [`EsmError::Kafka`], that the brokers do not answer.
+/// [`EsmError::Refused`] names every value that cannot be; [`EsmError::Unreachable`], that the brokers do not answer.
 pub async fn start(
     mapping: &Mapping,
     emulator: &Emulator,

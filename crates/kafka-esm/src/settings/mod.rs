@@ -165,6 +165,8 @@ pub(crate) fn random_uuid() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use serde_json::{Value, json};
 
@@ -224,7 +226,18 @@ mod tests {
             "BisectBatchOnFunctionError": true, "FunctionResponseTypes": ["ReportBatchItemFailures"],
             "DestinationConfig": {"OnFailure": {"Destination": "kafka://dlq"}}, "LoggingConfig": {}});
         let found = problems(settings_of_provisioned.clone());
-        assert_eq!(found.len(), 6, "{found:?}");
+        let named: BTreeSet<&str> = found.iter().filter_map(|problem| Some(problem.split_once(':')?.0)).collect();
+        let expected = [
+            "MaximumRetryAttempts",
+            "MaximumRecordAgeInSeconds",
+            "BisectBatchOnFunctionError",
+            "FunctionResponseTypes",
+            "DestinationConfig.OnFailure.Destination",
+            "LoggingConfig",
+        ];
+        assert_eq!(named, expected.into(), "{found:?}");
+        assert_eq!(found.len(), expected.len(), "each once: {found:?}");
+        assert!(found.iter().all(|problem| problem.contains("provisioned mode")), "{found:?}");
         let mut provisioned = settings_of_provisioned;
         provisioned["ProvisionedPollerConfig"] = json!({"MinimumPollers": 2, "MaximumPollers": 2});
         assert_eq!(settings(provisioned).unwrap().pollers, 2);

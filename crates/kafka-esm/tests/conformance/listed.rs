@@ -32,11 +32,37 @@ fn tests() -> BTreeMap<String, BTreeSet<u8>> {
         files(&here.join(folder), &mut found);
     }
     let texts = found.iter().map(|path| std::fs::read_to_string(path).unwrap());
-    let names = texts.flat_map(|text| {
-        let after = text.split("fn ").skip(1);
-        after.filter_map(|rest| Some(rest.split_once('(')?.0.to_owned())).collect::<Vec<_>>()
-    });
+    let names = texts.flat_map(|text| tests_of(&text));
     names.map(|name| (name.clone(), cases_of(&name))).filter(|(_, cases)| !cases.is_empty()).collect()
+}
+
+/// The functions that a file runs as tests: one of a case that has lost its attribute shows nothing.
+fn tests_of(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut is_test = false;
+    for line in text.lines().map(str::trim) {
+        let signature = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
+        match signature.and_then(|rest| rest.split_once('(')) {
+            Some((name, _)) => {
+                names.extend(is_test.then(|| name.to_owned()));
+                is_test = false;
+            }
+            // Other attributes, such as `#[ignore]`, may stand between.
+            None => {
+                is_test = line.starts_with("#[test]")
+                    || line.starts_with("#[tokio::test")
+                    || (is_test && line.starts_with("#["))
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn a_function_is_a_test_only_below_its_attribute() {
+    let text = "#[test]\nfn c01_a() {}\nfn c02_b() {}\n#[tokio::test(flavor = \"x\")]\n#[ignore = \"y\"]\nasync fn c03_c() {\n\
+                #[test]\nlet x = 1;\nfn c04_d() {}";
+    assert_eq!(tests_of(text), ["c01_a", "c03_c"]);
 }
 
 /// The rows: a case, and the tests that it names.
