@@ -142,14 +142,14 @@ impl Runner {
         }
     }
 
-    /// Ends a mapping whose very first answer tells that there is no function behind its address. Later on, a page is a
-    /// proxy's that will pass.
+    /// Ends a mapping whose very first answer tells that there is no function behind its address, whatever the status: a
+    /// web server has 200, 404 or 405 for a path that it does not know. Later on, a page is a proxy's that will pass.
     fn meet(&mut self, exchange: &Exchange) {
         let Exchange::Answered(answer) = exchange else { return };
         if !answer.is_page() {
             self.met = true;
-        } else if answer.status == 200 && !self.met {
-            self.fault = Some(format!("{} answers with {PAGE}", self.invoke));
+        } else if !self.met {
+            self.fault = Some(format!("{} answers {} with {PAGE}", self.invoke, answer.status));
         }
     }
 

@@ -1,6 +1,9 @@
 //! What the command says: help, refusals, the two lines, the metrics, a line in the log for each record.
 
+use std::time::Duration;
+
 use hyper::{Method, Request};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::function::Gate;
@@ -139,17 +142,65 @@ async fn a_broker_that_does_not_answer_is_named_and_that_is_a_failure() {
     }
 }
 
+fn page(status: u16) -> Reply {
+    let page = Reply { content_type: "text/html", ..Reply::body("<html><body>It works!</body></html>") };
+    Reply { status, ..page }
+}
+
+/// Whatever a web server answers to a POST of a path that it does not know.
 #[tokio::test]
 async fn a_function_that_answers_html_ends_it_with_a_sentence_and_commits_nothing() {
-    let page = || Reply { content_type: "text/html", ..Reply::body("<html><body>It works!</body></html>") };
-    let world = World::new("html", move |_, _| page()).await;
+    let ends = [200, 404, 405, 503].map(|code| async move {
+        let world = World::new("html", move |_, _| page(code)).await;
+        world.write_many(0, 2).await;
+        let mut esm = world.start().await;
+        let (status, stdout, stderr) = esm.ended().await;
+        assert_eq!(status.code(), Some(1), "{stderr}");
+        let told = format!("{} answers {code} with a page of HTML", world.function.url);
+        assert!(error(&stderr).contains(&told), "{told} in {stderr}");
+        assert_eq!(stdout.len(), 2, "{stdout:?}");
+        assert_eq!(world.committed(0).await, None);
+    });
+    futures_util::future::join_all(ends).await;
+}
+
+/// A host that does not know its function yet says so in JSON, and one that was met may be behind a proxy.
+#[tokio::test]
+async fn an_error_that_is_no_page_and_a_page_later_on_are_tried_again() {
+    let world = World::new("met", |number, _| match number {
+        0 => Reply::status(404),
+        1 => page(404),
+        2 => Reply::status(503),
+        3 => page(502),
+        _ => Reply::ok(),
+    });
+    let world = world.await;
+    world.write_many(0, 2).await;
+    let esm = world.start().await;
+    world.wait_committed(0, 2).await;
+    assert_eq!(esm.stop().await["InvokeErrorCount"], 4);
+}
+
+/// Nothing is given up by a mapping that ends: what has no retry left is for the next start all the same.
+#[tokio::test]
+async fn a_last_attempt_that_fails_during_the_end_is_told_as_what_comes_again() {
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let world = World::new("last", move |_, _| Reply::error().behind(&held)).await.set("MaximumRetryAttempts", 0);
     world.write_many(0, 2).await;
     let mut esm = world.start().await;
+    world.function.wait_calls(1).await;
+    esm.signal(Signal::SIGTERM);
+    assert!(tokio::time::timeout(Duration::from_secs(2), esm.child.wait()).await.is_err(), "it waits for the answer");
+    gate.open();
     let (status, stdout, stderr) = esm.ended().await;
-    assert_eq!(status.code(), Some(1), "{stderr}");
-    assert!(error(&stderr).contains(&world.function.url) && error(&stderr).contains("HTML"), "{stderr}");
-    assert_eq!(stdout.len(), 2, "{stdout:?}");
-    assert_eq!(world.committed(0).await, None);
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    let last: Value = serde_json::from_str(stdout.last().unwrap()).unwrap();
+    assert_eq!((&last["metrics"]["DroppedEventCount"], world.committed(0).await), (&json!(0), None));
+    for offset in 0..2 {
+        let told = |line: &str| line.contains("will be redelivered") && line.contains(&format!("offset={offset}"));
+        assert!(stderr.lines().any(told), "offset {offset} in {stderr}");
+    }
 }
 
 #[tokio::test]
@@ -237,21 +288,22 @@ async fn c25_every_record_that_does_not_simply_go_through_has_a_line_with_its_re
     gate.open();
     let stderr = esm.stderr.lock().unwrap().join("\n");
     esm.stop().await;
-    for (offset, reason) in [
-        (0, "offset 99"),
-        (1, "offset 99"),
-        (0, "no JSON"),
-        (1, "no JSON"),
-        (0, "429"),
-        (1, "1 of 2 records"),
-        (1, "function error Unhandled"),
-        (1, "6 invocations"),
+    for (offset, level, reason) in [
+        (0, "INFO", "offset 99"),
+        (1, "INFO", "offset 99"),
+        (0, "INFO", "no JSON"),
+        (1, "INFO", "no JSON"),
+        (0, "INFO", "429"),
+        (1, "INFO", "1 of 2 records"),
+        (1, "INFO", "function error Unhandled"),
+        // Lost, and so an error.
+        (1, "ERROR", "6 invocations"),
     ] {
         let found = stderr.lines().any(|line| {
             let place = line.contains(&world.topic)
                 && line.contains("partition=0")
                 && line.contains(&format!("offset={offset}"));
-            place && line.contains(reason)
+            place && line.contains(level) && line.contains(reason)
         });
         assert!(found, "offset {offset}: {reason} in {stderr}");
     }
