@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use template::TemplateError;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::audit::{self, AuditOptions};
@@ -19,6 +20,14 @@ use crate::load::{self, LoadOptions, MeasureOptions};
 use crate::settings::TemplateOptions;
 use crate::token::{self, TokenOptions};
 use crate::{elsewhere, process, up};
+
+/// Exit code of options that cannot be, as clap has it: what they name is not there, or is not taken.
+pub const EXIT_USAGE: u8 = 2;
+
+/// An error that ends the command with [`EXIT_USAGE`] instead of 1; put it into an `anyhow::Error` as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Misused(pub String);
 
 /// Exit code of what refuses to run or to judge, because tables and log do not belong together or cannot be read.
 pub const EXIT_REFUSED: u8 = 3;
@@ -156,11 +165,22 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            match error.downcast_ref::<Refused>() {
-                Some(_) => ExitCode::from(EXIT_REFUSED),
-                None => ExitCode::FAILURE,
-            }
+            exit_code(&error)
         }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let misused = match error.downcast_ref::<TemplateError>() {
+        Some(TemplateError::Unreadable { .. } | TemplateError::Parameter { .. }) => true,
+        // A template that is wrong is no slip of the command line.
+        Some(TemplateError::Refused { .. }) => false,
+        None => error.is::<Misused>(),
+    };
+    match (misused, error.is::<Refused>()) {
+        (true, _) => ExitCode::from(EXIT_USAGE),
+        (false, true) => ExitCode::from(EXIT_REFUSED),
+        (false, false) => ExitCode::FAILURE,
     }
 }
 

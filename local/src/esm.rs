@@ -22,8 +22,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// As with every command-line error.
-const EXIT_USAGE: u8 = 2;
+use crate::cli::EXIT_USAGE;
 
 const AFTER_HELP: &str = "\
 Example, with a function that `cargo lambda watch` runs:

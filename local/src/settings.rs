@@ -13,6 +13,7 @@ pub use template::{Api, Function, KeyAttribute, Place, Table, Topic};
 use template::{Given, Mapping, Stack, Template, Whereabouts};
 
 use crate::audit::Names;
+use crate::cli::Misused;
 use crate::keys::{AUDIENCE, ISSUER};
 use crate::lambda::{ACCOUNT_ID, REGION};
 
@@ -129,7 +130,7 @@ impl Deployment {
         let mut chosen = BTreeMap::new();
         for (name, value) in &options.parameters {
             if let Some(before) = chosen.insert(name.clone(), value.clone()) {
-                anyhow::bail!("--parameter {name} is given twice, as {before} and as {value}");
+                return Err(Misused(format!("--parameter {name} is given twice, as {before} and as {value}")).into());
             }
         }
         Ok(Self { template, chosen, instead: BTreeMap::new() })

@@ -56,10 +56,10 @@ impl Copy {
     }
 }
 
-/// `up` with these options, which has to be refused.
-async fn refused(options: &[&str]) -> String {
+/// `up` with these options, which has to be refused: with exit code 2 for what was asked for, 1 for what is in the template.
+async fn refused(options: &[&str], code: i32) -> String {
     let output = local(&[&["up", "--port", "0"], options].concat()).await;
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.status.code(), Some(code), "{options:?}: {output:?}");
     assert!(output.stdout.is_empty(), "{output:?}");
     String::from_utf8(output.stderr).unwrap()
 }
@@ -298,7 +298,7 @@ async fn what_is_not_understood_is_refused_with_its_line() {
         ("Binary: issue-worker", "Binary: issue-wroker", "", "issue-wroker"),
     ] {
         let copy = Copy::with(&[(before, after)]);
-        let said = refused(&copy.option()).await;
+        let said = refused(&copy.option(), 1).await;
         assert!(said.contains(&copy.place(found)) || found.is_empty(), "{after}: {said}, not {}", copy.place(found));
         assert!(said.contains(told), "{after}: {said}");
     }
@@ -306,20 +306,23 @@ async fn what_is_not_understood_is_refused_with_its_line() {
 
 #[tokio::test]
 async fn parameters_and_files_that_are_none_are_refused_by_name() {
-    for (options, told) in [
+    for (options, code, told) in [
         (
             &["--parameter", "BatchSzie=1"][..],
+            2,
             "parameter BatchSzie: the template has none of this name; it has JwtIssuer",
         ),
-        (&["--parameter", "BatchSize=0"], "parameter BatchSize: 0 is not in 1 to 10000"),
+        (&["--parameter", "BatchSize=0"], 2, "parameter BatchSize: 0 is not in 1 to 10000"),
         (
             &["--parameter", "Pollers=1", "--parameter", "Pollers=2"],
+            2,
             "--parameter Pollers is given twice, as 1 and as 2",
         ),
-        (&["--parameter", "WarmReads=1"], "WarmReads and WarmWrites are given together, or neither"),
-        (&["--template", "/nowhere.yaml"], "/nowhere.yaml: No such file"),
+        // By a rule of the template, at its line there.
+        (&["--parameter", "WarmReads=1"], 1, "WarmReads and WarmWrites are given together, or neither"),
+        (&["--template", "/nowhere.yaml"], 2, "/nowhere.yaml: No such file"),
     ] {
-        let said = refused(options).await;
+        let said = refused(options, code).await;
         assert!(said.contains(told), "{options:?}: {said}");
     }
     let output = local(&["up", "--parameter", "BatchSize"]).await;
