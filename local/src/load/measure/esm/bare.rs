@@ -1,5 +1,5 @@
-//! The bare loop: consume, encode the same event, post it, and nothing else: no group, no commit, no retry, no answer
-//! that is read.
+//! The bare loop: consume, encode the same event, post it in full batches, and nothing else: no group, no commit, no
+//! retry, no answer that is read.
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -51,17 +51,14 @@ pub(super) async fn run(connection: &Connection, topic: &str, count: usize, url:
     looped.await?
 }
 
-/// The next records, as many as are there at once; at least one.
-fn records(consumer: &BaseConsumer, count_max: usize) -> anyhow::Result<Vec<String>> {
-    let mut records = Vec::with_capacity(count_max);
-    let mut timeout = PATIENCE;
-    while records.len() < count_max {
-        let Some(message) = consumer.poll(timeout) else { break };
-        records.push(encode(&message?));
-        timeout = std::time::Duration::ZERO;
-    }
-    anyhow::ensure!(!records.is_empty(), "no record came in {PATIENCE:?}");
-    Ok(records)
+/// The next records, so many: all of them are in the topic, and a request for each part of them that is fetched would make
+/// the loop pay for more requests than the mapping, whose partition fills up while its function is busy.
+fn records(consumer: &BaseConsumer, count: usize) -> anyhow::Result<Vec<String>> {
+    let next = |_| {
+        let message = consumer.poll(PATIENCE).with_context(|| format!("no record came in {PATIENCE:?}"))?;
+        anyhow::Ok(encode(&message?))
+    };
+    (0..count).map(next).collect()
 }
 
 fn encode(message: &BorrowedMessage<'_>) -> String {

@@ -20,6 +20,26 @@ pub(super) struct Request {
     pub(super) bytes: usize,
 }
 
+/// How one side did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Turn {
+    /// Records a second from the first request to the last: what came before the first one, such as joining a group, is
+    /// nobody's speed.
+    pub(super) rate: f64,
+    /// Records of a request, on average.
+    pub(super) batch: f64,
+}
+
+/// All records being alike, the bytes tell how many of them came after the first request.
+fn turn(requests: &[Request], records: usize) -> anyhow::Result<Turn> {
+    let (Some(first), Some(last)) = (requests.first(), requests.last()) else { anyhow::bail!("no request came") };
+    let all: usize = requests.iter().map(|request| request.bytes).sum();
+    let float = |count: usize| u32::try_from(count).map(f64::from);
+    let after_first = float(records)? * float(all - first.bytes)? / float(all)?;
+    let batch = float(records)? / float(requests.len())?;
+    Ok(Turn { rate: after_first / (last.at - first.at).as_secs_f64(), batch })
+}
+
 #[derive(Debug, Default)]
 struct Requests {
     seen: Mutex<Vec<Request>>,
@@ -81,15 +101,9 @@ impl Handler {
         tokio::time::timeout(patience, arrived).await.context("the record is not invoked")
     }
 
-    /// Records a second from the first request to the last: what came before the first one, such as joining a group, is
-    /// nobody's speed. All records being alike, the bytes tell how many of them came after it.
-    pub(super) fn rate(&self, records: usize) -> anyhow::Result<f64> {
-        let requests = self.requests();
-        let (Some(first), Some(last)) = (requests.first(), requests.last()) else { anyhow::bail!("no request came") };
-        let all: usize = requests.iter().map(|request| request.bytes).sum();
-        let float = |count: usize| u32::try_from(count).map(f64::from);
-        let records = float(records)? * float(all - first.bytes)? / float(all)?;
-        Ok(records / (last.at - first.at).as_secs_f64())
+    /// What the requests since the last [`Self::forget`] come to, which had so many records in all.
+    pub(super) fn turn(&self, records: usize) -> anyhow::Result<Turn> {
+        turn(&self.requests(), records)
     }
 }
 
@@ -98,4 +112,19 @@ async fn invoke(State(requests): State<Arc<Requests>>, body: Bytes) -> &'static 
     requests.seen.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     requests.more.notify_waiters();
     "null"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_its_records_after_the_first_request_and_its_mean_batch() {
+        let start = Instant::now();
+        let request = |after_ms, bytes| Request { at: start + Duration::from_millis(after_ms), bytes };
+        // 10 records of 100 bytes: 4, then 6 within two seconds.
+        let requests = [request(0, 400), request(500, 100), request(2000, 500)];
+        assert_eq!(turn(&requests, 10).unwrap(), Turn { rate: 3.0, batch: 10.0 / 3.0 });
+        assert!(turn(&[], 10).is_err());
+    }
 }

@@ -24,7 +24,7 @@ use crate::load::unless_interrupted;
 use crate::parts::{self, Parts};
 use crate::process::Spawner;
 use crate::{broker, ports};
-use handler::Handler;
+use handler::{Handler, Turn};
 
 /// Records of one invocation.
 pub(super) const BATCH: usize = 1000;
@@ -65,11 +65,29 @@ pub struct EsmMeasureOptions {
 #[derive(Debug, Serialize)]
 struct Figures {
     throughput: Measure,
+    /// Records of a request in these turns, on average: what is compared must ask for alike.
+    batch: Batches,
     /// From the acknowledgement of a record to its invocation.
     acknowledged_ms: Latencies,
     /// From the moment a record is handed to its producer to its invocation: an upper bound of what the mapping adds.
     produced_ms: Latencies,
     latency_met: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+struct Batches {
+    mapping: f64,
+    bare_loop: f64,
+}
+
+impl Batches {
+    /// Over all turns, each a mapping's and a bare loop's.
+    fn of(turns: &[(Turn, Turn)]) -> anyhow::Result<Self> {
+        let mean = |batch: fn(&(Turn, Turn)) -> f64| {
+            anyhow::Ok(turns.iter().map(batch).sum::<f64>() / f64::from(u32::try_from(turns.len())?))
+        };
+        Ok(Self { mapping: mean(|(mapping, _)| mapping.batch)?, bare_loop: mean(|(_, bare)| bare.batch)? })
+    }
 }
 
 /// Measures, prints on stdout.
@@ -103,9 +121,9 @@ async fn measure(options: &EsmMeasureOptions) -> anyhow::Result<Figures> {
     eprintln!("Measuring the latency, {SINGLE} records one after the other …");
     let (acknowledged_ms, produced_ms) = run.latency().await?;
     eprintln!("Measuring the throughput, {} turns of {} records …", options.turns, options.records);
-    let throughput = run.throughput(options).await?;
+    let (throughput, batch) = run.throughput(options).await?;
     let latency_met = produced_ms.percentile_ms(50.0) < LATENCY_MS_MAX;
-    Ok(Figures { throughput, acknowledged_ms, produced_ms, latency_met })
+    Ok(Figures { throughput, batch, acknowledged_ms, produced_ms, latency_met })
 }
 
 /// An embedded broker with data of its own; both end with the value.
@@ -176,7 +194,7 @@ impl Run {
         Ok((acknowledged, produced))
     }
 
-    async fn throughput(&self, options: &EsmMeasureOptions) -> anyhow::Result<Measure> {
+    async fn throughput(&self, options: &EsmMeasureOptions) -> anyhow::Result<(Measure, Batches)> {
         let (topic, count) = (self.topic().await?, usize::try_from(options.records)?);
         self.fill(&topic, count).await?;
         let mut turns = Vec::new();
@@ -188,7 +206,8 @@ impl Run {
             }
         }
         let name = "through an empty handler in batches of 1000, against a bare loop";
-        Ok(Measure::of(name, (AT_LEAST, 0.8), "records/s", &turns))
+        let rates: Vec<(f64, f64)> = turns.iter().map(|(mapping, bare)| (mapping.rate, bare.rate)).collect();
+        Ok((Measure::of(name, (AT_LEAST, 0.8), "records/s", &rates), Batches::of(&turns)?))
     }
 
     async fn fill(&self, topic: &str, count: usize) -> anyhow::Result<()> {
@@ -203,7 +222,7 @@ impl Run {
         Ok(())
     }
 
-    async fn through_the_mapping(&self, topic: &str, count: usize) -> anyhow::Result<f64> {
+    async fn through_the_mapping(&self, topic: &str, count: usize) -> anyhow::Result<Turn> {
         self.handler.forget();
         let running = self.mapping(topic).await?;
         let end = Instant::now() + PATIENCE;
@@ -213,13 +232,13 @@ impl Run {
         }
         let metrics = running.stop().await?;
         anyhow::ensure!(metrics.failed_invoke_event_count == 0, "an empty handler fails nothing: {metrics:?}");
-        self.handler.rate(count)
+        self.handler.turn(count)
     }
 
-    async fn through_the_loop(&self, topic: &str, count: usize) -> anyhow::Result<f64> {
+    async fn through_the_loop(&self, topic: &str, count: usize) -> anyhow::Result<Turn> {
         self.handler.forget();
         bare::run(&self.connection, topic, count, self.handler.url()).await?;
-        self.handler.rate(count)
+        self.handler.turn(count)
     }
 }
 
@@ -239,12 +258,14 @@ fn record(topic: &str, number: usize) -> Record {
 }
 
 fn page(figures: &Figures) -> String {
-    let Figures { throughput, acknowledged_ms, produced_ms, latency_met } = figures;
+    let Figures { throughput, batch, acknowledged_ms, produced_ms, latency_met } = figures;
     let verdict = if *latency_met { "met" } else { "MISSED" };
     format!(
-        "{}from a record's produce to its invocation without a window, p50 below {LATENCY_MS_MAX} ms: {verdict}\n    \
+        "{}    {:.0} records a request, against {:.0}\nfrom a record's produce to its invocation without a window, p50 below {LATENCY_MS_MAX} ms: {verdict}\n    \
          {}\nof which from its acknowledgement\n    {}\n",
         super::line(throughput),
+        batch.mapping,
+        batch.bare_loop,
         percentiles(produced_ms),
         percentiles(acknowledged_ms)
     )
