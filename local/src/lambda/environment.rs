@@ -44,6 +44,7 @@ pub(super) struct Environment {
     recheck: Notify,
     extensions: Mutex<Extensions>,
     child: OnceLock<Child>,
+    began: Instant,
     stopping: AtomicBool,
     ended: watch::Sender<bool>,
 }
@@ -72,6 +73,8 @@ pub(super) enum Phase {
         request_id: String,
         /// Where its answer goes.
         reply: Option<oneshot::Sender<Reply>>,
+        /// When it took it.
+        since: Instant,
     },
     /// Its process has ended.
     Ended,
@@ -115,6 +118,7 @@ impl Environment {
             recheck: Notify::new(),
             extensions: Mutex::default(),
             child: OnceLock::new(),
+            began: Instant::now(),
             stopping: AtomicBool::new(false),
             ended: watch::Sender::new(false),
         }
@@ -266,8 +270,9 @@ impl Environment {
             }
         };
         let timeout = self.function.spec.timeout;
-        slot.deadline = Instant::now() + timeout;
-        slot.phase = Phase::Running { request_id: invocation.request_id.clone(), reply: Some(invocation.reply) };
+        let (request_id, since) = (invocation.request_id.clone(), Instant::now());
+        slot.deadline = since + timeout;
+        slot.phase = Phase::Running { request_id, reply: Some(invocation.reply), since };
         drop(slot);
         let delivery = Delivery {
             request_id: invocation.request_id,
@@ -295,12 +300,13 @@ impl Environment {
     /// The function's answer to the request that it has.
     pub(super) fn answer(&self, answered_id: &str, answer: Reply) -> Result<(), WrongPhase> {
         let mut slot = self.slot();
-        let Phase::Running { request_id, reply } = &mut slot.phase else { return Err(WrongPhase) };
+        let Phase::Running { request_id, reply, since } = &mut slot.phase else { return Err(WrongPhase) };
         if request_id != answered_id {
             return Err(WrongPhase);
         }
         let reply = reply.take().ok_or(WrongPhase)?;
         if let Some(pool) = self.pool.upgrade() {
+            pool.bill(1, since.elapsed());
             pool.finishing();
         }
         if reply.send(answer).is_err() {
@@ -319,6 +325,11 @@ impl Environment {
         slot.deadline = Instant::now() + REPORTED_GRACE;
         self.recheck.notify_one();
         Ok(())
+    }
+
+    /// How long it has been there.
+    pub(super) fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Whether it has not yet asked for work.

@@ -18,11 +18,15 @@ use serde_json::json;
 use super::function::VERSION;
 use super::invocation::{Reply, trace_id, uuid};
 use super::pool::{Call, Overloaded, Pool};
+use super::usage::Usage;
 use crate::serve::{Answer, Received, json, receive};
 
 /// What a synchronous invocation may carry: 6 MB.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html#function-configuration-deployment-and-execution>
 pub const PAYLOAD_BYTES_MAX: usize = 6_291_456;
+
+/// Where a host tells what each function has taken: what CloudWatch would be asked for.
+pub const USAGE_PATH: &str = "/usage";
 
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
@@ -47,6 +51,9 @@ impl InvokeApi {
 impl Answer for InvokeApi {
     async fn answer(&self, request: Request<Incoming>, _peer: SocketAddr) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
+        if parts.uri.path() == USAGE_PATH {
+            return self.usage();
+        }
         let Some(named) = named_function(parts.uri.path()) else {
             let message =
                 format!("POST /2015-03-31/functions/NAME/invocations is what there is, not {}", parts.uri.path());
@@ -68,6 +75,12 @@ impl Answer for InvokeApi {
 }
 
 impl InvokeApi {
+    fn usage(&self) -> Response<Full<Bytes>> {
+        let usage: BTreeMap<&str, Usage> =
+            self.pools.iter().map(|(name, pool)| (name.as_str(), pool.usage())).collect();
+        json(StatusCode::OK, json!(usage).to_string())
+    }
+
     fn unknown_function(&self, name: &str) -> Response<Full<Bytes>> {
         let known: Vec<_> = self.pools.keys().map(String::as_str).collect();
         let message = format!("Function not found: {name}; this host has {}", known.join(", "));

@@ -12,6 +12,7 @@ mod invocation;
 mod invoke_api;
 mod pool;
 mod runtime_api;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,8 +25,9 @@ use tokio::net::TcpListener;
 
 pub use self::function::{ACCOUNT_ID, FunctionSpec, REGION, VERSION};
 use self::invoke_api::InvokeApi;
-pub use self::invoke_api::PAYLOAD_BYTES_MAX;
+pub use self::invoke_api::{PAYLOAD_BYTES_MAX, USAGE_PATH};
 use self::pool::Pool;
+pub use self::usage::Usage;
 use crate::process::Spawner;
 use crate::serve::Server;
 

@@ -13,7 +13,7 @@ use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use local::lambda::{FunctionSpec, LambdaHost};
+use local::lambda::{FunctionSpec, LambdaHost, USAGE_PATH};
 use local::process::Spawner;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -108,6 +108,12 @@ impl Hosted {
             request = request.header(*name, *value);
         }
         send(&self.client, request.body(Full::new(payload.into())).unwrap()).await
+    }
+
+    /// What its functions have taken, by its own account.
+    pub(crate) async fn usage(&self) -> Value {
+        let request = Request::get(format!("http://{}{USAGE_PATH}", self.address()));
+        send(&self.client, request.body(Full::default()).unwrap()).await.json()
     }
 
     /// The process that served.

@@ -111,6 +111,22 @@ async fn a_functions_own_error_is_handed_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_function_took_is_told_as_lambda_bills_it() {
+    let hosted = Hosted::start_with(|spec| spec.memory_mb = 512).await;
+    assert_eq!(hosted.usage().await, json!({"sample": {"invocations": 0, "billedMs": 0, "memoryMb": 512}}));
+    hosted.invoke(json!({ "do": "sleep", "millis": 50 })).await.answer();
+    let once = hosted.usage().await["sample"].clone();
+    let billed_ms = once["billedMs"].as_u64().unwrap();
+    assert!(once["invocations"] == 1 && billed_ms > 50, "its sleep, and its init phase: {once}");
+    hosted.invoke(json!({ "do": "exit" })).await.error();
+    let twice = hosted.usage().await["sample"].clone();
+    assert!(
+        twice["invocations"] == 2 && twice["billedMs"].as_u64().unwrap() > billed_ms,
+        "one that failed too: {twice}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_environment_that_exits_fails_its_request_and_is_replaced() {
     let hosted = Hosted::start().await;
     let first = hosted.pid().await;
