@@ -1,13 +1,16 @@
 //! The sandbox's Kafka cluster: the embedded broker or one that runs already, and the topics on it.
 //!
-//! Knows no coupon, only names and ends of topics. The embedded broker's own program is `local/broker`.
+//! Knows no coupon, only names, ends of topics and how far groups have come. The embedded broker's own program is `local/broker`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use kafka::{Admin, Connection, LogError, NewTopicSpec, Producer, ProducerSettings, Reader};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::embedded::Embedded;
 use crate::process::{Program, Spawner};
@@ -109,6 +112,43 @@ pub async fn ends(connection: &Connection, topic: &str) -> anyhow::Result<BTreeM
             Err(error) => return Err(error).with_context(|| format!("topic {topic}")),
         }
         tokio::time::sleep(TOPIC_POLL).await;
+    }
+}
+
+/// How far a group of consumers has come in a topic, told from outside the group.
+pub struct Progress {
+    consumer: Arc<BaseConsumer>,
+    topic: String,
+}
+
+impl Progress {
+    /// Connects to nothing yet.
+    ///
+    /// # Errors
+    /// librdkafka refuses a property of the connection.
+    pub fn new(connection: &Connection, group: &str, topic: &str) -> anyhow::Result<Self> {
+        let mut config = ClientConfig::new();
+        for (name, value) in connection.properties() {
+            config.set(name, value);
+        }
+        // Nobody joins it: only its offsets are asked for.
+        config.set("group.id", group).set("enable.auto.commit", "false");
+        Ok(Self { consumer: Arc::new(config.create()?), topic: topic.to_owned() })
+    }
+
+    /// The offset at which the group goes on, by partition; 0 where it has committed none.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn committed(&self, partitions: impl IntoIterator<Item = i32>) -> anyhow::Result<BTreeMap<i32, i64>> {
+        let mut asked = TopicPartitionList::new();
+        for partition in partitions {
+            asked.add_partition(&self.topic, partition);
+        }
+        let consumer = Arc::clone(&self.consumer);
+        let told = tokio::task::spawn_blocking(move || consumer.committed_offsets(asked, ANSWER_MAX)).await??;
+        let next = |offset: Offset| if let Offset::Offset(next) = offset { next } else { 0 };
+        Ok(told.elements().iter().map(|one| (one.partition(), next(one.offset()))).collect())
     }
 }
 

@@ -48,6 +48,11 @@ pub(crate) const OUR_DEAD_LETTERS: TopicSpec = TopicSpec { name: "coupon-issue-d
 /// The hybrid's one topic.
 pub(crate) const HYBRID_REQUESTS: TopicSpec = TopicSpec { name: "coupon_issue", partitions: 3 };
 
+/// The hybrid's one group.
+pub(crate) const HYBRID_GROUP: &str = "coupon-issue";
+/// The worker's group, as the mapping has it.
+pub(crate) const OUR_GROUP: &str = "issue-worker";
+
 impl System {
     /// All of them, in the order of the seeds.
     pub const ALL: [Self; 3] = [Self::Redis, Self::Hybrid, Self::Ours];
@@ -75,6 +80,16 @@ impl System {
             Self::Redis => &[],
             Self::Hybrid => &[HYBRID_REQUESTS],
             Self::Ours => &[OUR_REQUESTS, OUR_RESULTS, OUR_DEAD_LETTERS],
+        }
+    }
+
+    /// The group of its consumers, and the topic whose records they decide; nothing for a system without.
+    #[must_use]
+    pub const fn consumers(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Redis => None,
+            Self::Hybrid => Some((HYBRID_GROUP, HYBRID_REQUESTS.name)),
+            Self::Ours => Some((OUR_GROUP, OUR_REQUESTS.name)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! System B's consumer: one record after the other, as the seeds draw it. The stock is read, the coupon issued, the
 //! person marked in Redis.
 //!
-//! A record that comes again, after a crash or a rebalance, meets the person's item and changes nothing.
+//! A record that comes again, after a crash, meets the person's item and changes nothing.
 
 use anyhow::bail;
 use coupon::{CouponId, UserId};
@@ -13,8 +13,8 @@ use crate::queue::Queue;
 use crate::stamp;
 use crate::store::{Issued, Store, Taken};
 
-/// How often the stock may move under one record before something is wrong: another member of the group may still work
-/// off its last batch after a rebalance.
+/// How often the stock may move under one record before something is wrong. A coupon's records are of one partition and
+/// come one after the other: only what a server that was killed had sent may still arrive in between.
 const ROUNDS_MAX: u32 = 10;
 
 pub(super) struct Issuing {

@@ -26,10 +26,8 @@ use crate::problem::Problem;
 use crate::queue::Queue;
 use crate::stamp;
 use crate::store::{Coupon, Store};
-use crate::system::HYBRID_REQUESTS;
+use crate::system::{HYBRID_GROUP, HYBRID_REQUESTS};
 
-/// The consumers' one group.
-const GROUP: &str = "coupon-issue";
 /// Spring's `max.poll.records`: what a listener gets at once.
 const BATCH_MAX: usize = 500;
 /// As ours: how old a coupon may be that a call is answered from. People who wait would read the store away from the
@@ -74,7 +72,8 @@ impl Hybrid {
     ) -> anyhow::Result<()> {
         let work = Arc::new(Issuing::new(self.store.clone(), self.queue.clone()));
         let (topic, partitions) = (HYBRID_REQUESTS.name, HYBRID_REQUESTS.partitions);
-        Reading { group: GROUP, topic, partitions, batch_max: BATCH_MAX }.each_partition(kafka, &work, tasks, stopped)
+        Reading { group: HYBRID_GROUP, topic, partitions, batch_max: BATCH_MAX }
+            .each_partition(kafka, &work, tasks, stopped)
     }
 
     /// A coupon as it was at most so long ago.

@@ -18,14 +18,12 @@ use self::calls::Calls;
 use self::records::Records;
 use crate::consume::Reading;
 use crate::http::Authorize;
-use crate::system::{OUR_DEAD_LETTERS, OUR_REQUESTS, OUR_RESULTS, System};
+use crate::system::{OUR_DEAD_LETTERS, OUR_GROUP, OUR_REQUESTS, OUR_RESULTS, System};
 
 /// As the template has it.
 const HEAD_CACHE: Duration = Duration::from_millis(250);
 /// As the mapping has it.
 const BATCH_MAX: usize = 1_000;
-/// The worker's group, as the mapping has it.
-const GROUP: &str = "issue-worker";
 /// As the worker's `main` has it.
 const WORKERS_PRODUCER: ProducerSettings =
     ProducerSettings { linger: Duration::from_millis(2), compression: Compression::Lz4 };
@@ -51,9 +49,8 @@ pub(crate) fn consume(
 ) -> anyhow::Result<()> {
     let producer = Producer::new(kafka, WORKERS_PRODUCER)?;
     let work = Arc::new(Records::new(store(dynamodb), producer));
-    let reading =
-        Reading { group: GROUP, topic: OUR_REQUESTS.name, partitions: OUR_REQUESTS.partitions, batch_max: BATCH_MAX };
-    reading.each_partition(kafka, &work, tasks, stopped)
+    let (topic, partitions) = (OUR_REQUESTS.name, OUR_REQUESTS.partitions);
+    Reading { group: OUR_GROUP, topic, partitions, batch_max: BATCH_MAX }.each_partition(kafka, &work, tasks, stopped)
 }
 
 fn store(dynamodb: &aws_sdk_dynamodb::Client) -> DynamoStore {

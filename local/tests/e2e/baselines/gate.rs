@@ -1,5 +1,5 @@
-//! A TCP proxy that can let nothing through any more: what is sent is taken and goes nowhere, so that its sender waits as
-//! for a store that has stopped answering, and nothing of it arrives later.
+//! A TCP proxy that can let nothing through any more, or no transaction: what is sent is taken and goes nowhere, so that
+//! its sender waits as for a store that has stopped answering, and nothing of it arrives later.
 
 use std::net::SocketAddr;
 
@@ -9,9 +9,21 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+/// What goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lets {
+    Everything,
+    /// Reads and single writes: requests are answered, nothing is decided.
+    NoTransaction,
+    Nothing,
+}
+
+/// In the head of a request that is one.
+const TRANSACTION: &[u8] = b"TransactWriteItems";
+
 pub(crate) struct Gate {
     pub(crate) address: SocketAddr,
-    shut: watch::Sender<bool>,
+    lets: watch::Sender<Lets>,
     serving: JoinHandle<()>,
 }
 
@@ -20,22 +32,26 @@ impl Gate {
     pub(crate) async fn start(upstream: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (shut, is_shut) = watch::channel(false);
+        let (lets, is_let) = watch::channel(Lets::Everything);
         let serving = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _peer)) = listener.accept().await {
-                connections.spawn(connection(client, upstream, is_shut.clone()));
+                connections.spawn(connection(client, upstream, is_let.clone()));
             }
         });
-        Self { address, shut, serving }
+        Self { address, lets, serving }
     }
 
     pub(crate) fn shut(&self) {
-        self.shut.send_replace(true);
+        self.lets.send_replace(Lets::Nothing);
+    }
+
+    pub(crate) fn hold_transactions(&self) {
+        self.lets.send_replace(Lets::NoTransaction);
     }
 
     pub(crate) fn open(&self) {
-        self.shut.send_replace(false);
+        self.lets.send_replace(Lets::Everything);
     }
 }
 
@@ -45,20 +61,31 @@ impl Drop for Gate {
     }
 }
 
-async fn connection(client: TcpStream, upstream: u16, is_shut: watch::Receiver<bool>) {
+async fn connection(client: TcpStream, upstream: u16, lets: watch::Receiver<Lets>) {
     let Ok(upstream) = TcpStream::connect(("127.0.0.1", upstream)).await else { return };
     let ((from_client, to_client), (from_upstream, to_upstream)) = (client.into_split(), upstream.into_split());
     // Whichever side ends first, the connection is over.
     tokio::select! {
-        () = forward(from_client, to_upstream, is_shut.clone()) => {}
-        () = forward(from_upstream, to_client, is_shut) => {}
+        () = forward(from_client, to_upstream, lets.clone()) => {}
+        () = forward(from_upstream, to_client, lets) => {}
     }
 }
 
-async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_shut: watch::Receiver<bool>) {
+async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, lets: watch::Receiver<Lets>) {
     let mut chunk = vec![0; 64 * 1024];
+    let mut held = false;
     while let Ok(read @ 1..) = from.read(&mut chunk).await {
-        if !*is_shut.borrow() && to.write_all(&chunk[..read]).await.is_err() {
+        let sent = &chunk[..read];
+        let passes = match *lets.borrow() {
+            Lets::Everything => true,
+            Lets::Nothing => false,
+            // Its body follows, and nothing else: who waits for an answer asks nothing more on this connection.
+            Lets::NoTransaction => {
+                held |= sent.windows(TRANSACTION.len()).any(|word| word == TRANSACTION);
+                !held
+            }
+        };
+        if passes && !held && to.write_all(sent).await.is_err() {
             return;
         }
     }

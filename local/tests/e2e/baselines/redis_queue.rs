@@ -82,6 +82,12 @@ async fn redis_killed_before_the_outbox_ran_gives_its_coupons_away_once_more() {
     world.restart_with(Outbox::Prompt).await;
     let state = world.until_state("sale", |state| state.outbox == Left { pending: 0, failed: 3 }).await;
     assert_eq!(state.stock.remaining, 0);
+    let three = vec!["3"; 3];
+    super::world::until("each was tried again three times", async || (world.retries().await == three).then_some(()))
+        .await;
+    // A pass a second would have tried them a fourth time by now.
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    assert_eq!(world.retries().await, three);
 }
 
 #[tokio::test]

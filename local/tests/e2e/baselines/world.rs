@@ -280,9 +280,37 @@ impl World {
         judge(&state, &asked).into_iter().chain(judge_ranks(&state)).collect()
     }
 
+    /// How many records of its topic the system's consumers have committed, asked past the system.
+    pub(crate) async fn committed(&self) -> i64 {
+        let (group, topic) = self.system.consumers().expect("a system with consumers");
+        let topics = self.system.topics().iter().find(|one| one.name == topic).expect("its topic");
+        let progress = broker::Progress::new(&self.connection(), group, topic).unwrap();
+        progress.committed(0..topics.partitions).await.unwrap().values().sum()
+    }
+
+    /// The retries of every event that is left in the outbox.
+    pub(crate) async fn retries(&self) -> Vec<String> {
+        let outbox = self.system.tables().into_iter().find(|table| table.keys == ["eventId"]).expect("an outbox");
+        let events = self.tables.scan().table_name(outbox.name).consistent_read(true).send().await.unwrap();
+        events.items().iter().map(|event| event["retries"].as_n().unwrap().clone()).collect()
+    }
+
+    /// Takes a person's mark out of Redis: whoever works their record off once more sets it again.
+    pub(crate) async fn unmark(&self, coupon: &str, user: &str) {
+        let mut redis = TcpStream::connect(self.addresses.get(1).expect("a system with Redis")).await.unwrap();
+        redis.write_all(format!("DEL coupon:issued:{coupon}:{user}\r\nQUIT\r\n").as_bytes()).await.unwrap();
+        let mut told = String::new();
+        redis.read_to_string(&mut told).await.unwrap();
+        assert!(told.starts_with(":1\r"), "there was a mark: {told}");
+    }
+
+    fn connection(&self) -> kafka::Connection {
+        kafka::Connection::plaintext(self.kafka.as_deref().expect("a system with a broker"))
+    }
+
     /// How many records each topic of the system has.
     pub(crate) async fn records(&self) -> BTreeMap<&'static str, i64> {
-        let connection = kafka::Connection::plaintext(self.kafka.as_deref().expect("a system with a broker"));
+        let connection = self.connection();
         let mut counts = BTreeMap::new();
         for topic in self.system.topics() {
             counts.insert(topic.name, broker::ends(&connection, topic.name).await.unwrap().values().sum());
