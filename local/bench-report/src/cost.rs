@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ReportError;
-use crate::data::Run;
+use crate::data::{FunctionCost, Run};
 use crate::stats::{each, number};
 use crate::systems::EMULATED;
 
@@ -56,8 +56,8 @@ impl Cost {
 
 /// Every record is read once, by the consumer.
 const READS_OF_A_RECORD: f64 = 1.0;
-/// What the functions are given, in GB, as the deployment's template has it.
-const LAMBDA_GB: f64 = 0.25;
+/// Lambda's GB.
+const GB_IN_MB: f64 = 1024.0;
 const MILLION: f64 = 1e6;
 const GB: f64 = 1e9;
 
@@ -75,8 +75,9 @@ impl Prices {
         Ok(price.dollars / price.per)
     }
 
-    /// What a million of `count` things cost, when a run had this many of them and did nothing else. `cpu_ms` is the CPU
-    /// time of what the operator runs: everything but broker, store and Redis, whose use is paid by request.
+    /// What a million of `count` things cost, when a run had this many of them and did nothing else. Compute is the CPU
+    /// time of what the operator runs (everything but broker, store and Redis, whose use is paid by request), or what
+    /// functions took.
     ///
     /// # Errors
     /// A price is missing.
@@ -88,20 +89,24 @@ impl Prices {
         let redis = run.redis_commands.map_or(0.0, number) * self.of("redis-command")?;
         let store = units.write * self.of("write-unit")? + units.read * self.of("read-unit")?;
         let mut parts = vec![("store", store), ("log", log), ("redis", redis)];
-        let cpu_seconds = operated_cpu_ms(run) / 1000.0;
         if run.system == EMULATED {
-            let asked = number(run.asked);
-            // A function that waits for nothing but the store and the log is billed for about as long as it works and
-            // waits; the wait is the measured time of an answer.
-            let seconds = run.accept_ms.or(run.refuse_ms).map_or(0.0, |ms| ms.p50 / 1000.0) * asked;
-            let compute = asked * self.of("lambda-request")? + seconds * LAMBDA_GB * self.of("lambda-gb-second")?;
-            parts.push(("gateway", asked * self.of("gateway-request")?));
-            parts.push(("compute", compute));
+            parts.push(("gateway", number(run.asked) * self.of("gateway-request")?));
+            parts.push(("compute", self.of_functions(run)?));
         } else {
-            parts.push(("compute", cpu_seconds * self.of("vcpu-second")?));
+            parts.push(("compute", operated_cpu_ms(run) / 1000.0 * self.of("vcpu-second")?));
         }
         let parts = parts.into_iter().map(|(name, dollars)| (name, dollars * share)).collect();
         Ok(Some(Cost { parts }))
+    }
+
+    /// Invocations and their time, of every function by its own memory.
+    fn of_functions(&self, run: &Run) -> Result<f64, ReportError> {
+        let (request, gb_second) = (self.of("lambda-request")?, self.of("lambda-gb-second")?);
+        let of = |function: &FunctionCost| {
+            let gb_seconds = number(function.billed_ms) / 1000.0 * f64::from(function.memory_mb) / GB_IN_MB;
+            number(function.invocations) * request + gb_seconds * gb_second
+        };
+        Ok(run.functions.iter().map(of).sum())
     }
 }
 
@@ -155,6 +160,24 @@ mod tests {
         assert!((of("log") - 0.15).abs() < 1e-9);
         assert_eq!(of("redis"), 0.0034);
         assert!((of("compute") - 0.04048).abs() < 1e-9, "a broker's time is paid by its bytes");
+    }
+
+    #[test]
+    fn functions_cost_what_they_took_by_their_own_memory() {
+        let mut run = run("emulated", "rush", 1);
+        run.units = Some(Units::default());
+        let function = |name: &str, invocations, billed_ms, memory_mb| FunctionCost {
+            name: name.into(),
+            invocations,
+            billed_ms,
+            memory_mb,
+        };
+        run.functions = vec![function("issue-api", 1000, 2_000_000, 512), function("issue-worker", 20, 500_000, 1024)];
+        let cost = Prices::known().unwrap().of_a_million(&run, 1_000_000).unwrap().unwrap();
+        let of = |name: &str| cost.parts.iter().find(|(part, _)| *part == name).unwrap().1;
+        // 1,000 GB-seconds of the one, 500 of the other; 1,020 invocations; 1,000 requests to the gateway.
+        assert!((of("compute") - (1500.0 * 0.000_016_666_7 + 1020.0 * 0.2 / 1e6)).abs() < 1e-9, "{cost:?}");
+        assert!((of("gateway") - 0.001).abs() < 1e-9, "{cost:?}");
     }
 
     #[test]

@@ -68,10 +68,13 @@ pub struct ProfileInfo {
     pub name: String,
     /// What it does, in a sentence, with its numbers.
     pub says: String,
+    /// The same of the run in which units are counted, which is shorter; none where nothing is counted.
+    #[serde(default)]
+    pub counted: Option<String>,
 }
 
 /// One run of one profile against one system.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// The system's id.
     pub system: String,
@@ -103,8 +106,12 @@ pub struct Run {
     pub refuse_ms: Option<Percentiles>,
     /// From when a request was due until the coupon was the person's, or not, for good.
     pub decision_ms: Option<Percentiles>,
-    /// From when a request was due until the person knew, by asking every 20 ms.
+    /// From when a request was due until the person knew, by asking every 20 ms, and every 100 after half a second; who
+    /// gave up counts with how long they had asked.
     pub told_ms: Option<Percentiles>,
+    /// How many of those who asked gave up.
+    #[serde(default)]
+    pub gave_up: u64,
     /// The same as `accept_ms`, of the cold coupons alone.
     pub cold_accept_ms: Option<Percentiles>,
     /// The stock in the store, and how long it was wrong.
@@ -115,8 +122,12 @@ pub struct Run {
     pub log: Option<Log>,
     /// Commands that Redis carried out.
     pub redis_commands: Option<u64>,
-    /// What the system's processes took during the run.
+    /// What the system's processes took, from the first request until all was at rest; none where the next run began
+    /// before that.
     pub processes: Vec<ProcessCost>,
+    /// What its functions took, as Lambda bills them; none for a system without.
+    #[serde(default)]
+    pub functions: Vec<FunctionCost>,
     /// What the load generator itself took, in CPU ms.
     pub generator_cpu_ms: f64,
     /// Whether the outcome was right.
@@ -207,6 +218,19 @@ pub struct ProcessCost {
     pub pss_mb: f64,
 }
 
+/// What one function took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionCost {
+    /// The function's name.
+    pub name: String,
+    /// How often it was invoked.
+    pub invocations: u64,
+    /// For how long, each invocation and each init phase rounded up to a millisecond.
+    pub billed_ms: u64,
+    /// The memory by which its time is billed, as the template has it.
+    pub memory_mb: u32,
+}
+
 /// Whether the outcome of a run was right.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
@@ -214,6 +238,7 @@ pub struct Verdict {
     pub checks: Vec<Check>,
     /// What else is wrong though it costs nobody a coupon, such as ranks given twice: shown beside the verdict, no part of
     /// it.
+    #[serde(default)]
     pub flaws: Vec<String>,
 }
 

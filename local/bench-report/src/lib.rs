@@ -5,6 +5,7 @@
 
 mod behind;
 mod chart;
+mod columns;
 mod cost;
 mod data;
 mod markdown;
@@ -18,14 +19,14 @@ mod text;
 pub use behind::Seen;
 pub use cost::{Cost, Price, Prices};
 pub use data::{
-    Benchmark, Check, Log, Machine, Percentiles, ProcessCost, ProfileInfo, Run, Stock, StockPoint, System, Units,
-    Verdict,
+    Benchmark, Check, FunctionCost, Log, Machine, Percentiles, ProcessCost, ProfileInfo, Run, Stock, StockPoint,
+    System, Units, Verdict,
 };
 pub use markdown::markdown;
 pub use page::html;
 pub use section::refreshed;
 pub use stats::Spread;
-pub use summary::{Cell, Summary};
+pub use summary::{Cell, Ratio, Summary};
 pub use target::{Status, Target, targets};
 
 /// The systems that the comparison is about, by id; what is compared with what is written in `target.rs`.

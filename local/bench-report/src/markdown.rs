@@ -3,12 +3,14 @@
 use std::fmt::Write;
 
 use crate::ReportError;
+use crate::columns::{COLUMNS, COUNTED, Column};
+use crate::cost::Cost;
 use crate::data::{Benchmark, ProfileInfo};
-use crate::page::{COLUMNS, COUNTED};
 use crate::profiles::{BOTS, SUSTAINED};
-use crate::summary::{Cell, Summary};
+use crate::summary::{Cell, Ratio, Summary};
+use crate::systems::REDIS;
 use crate::target::targets;
-use crate::text::{dollars, figure, spread};
+use crate::text::{COUNTED_BY_ITSELF, dollars, figure, spread};
 
 /// The summary of a benchmark.
 ///
@@ -38,14 +40,15 @@ pub fn markdown(benchmark: &Benchmark) -> Result<String, ReportError> {
             "| {} ({}) | {} | {} | {} |",
             target.name,
             target.says,
-            target.reached,
+            if target.struck { crossed(&target.reached) } else { target.reached.clone() },
             target.bound,
             target.status.shown()
         )
         .ok();
     }
+    page.push_str("\n× is the ratio to A's; figures of a wrong outcome, and ratios to them, are struck through.\n");
     for profile in &benchmark.profiles {
-        page.push_str(&table(&summary, profile));
+        page.push_str(&section(&summary, profile));
     }
     page.push_str(&costs(&summary)?);
     page.push_str(&wrong(&summary));
@@ -55,31 +58,54 @@ pub fn markdown(benchmark: &Benchmark) -> Result<String, ReportError> {
     Ok(page)
 }
 
-/// A table with the systems side by side, so that a page shows it without scrolling.
-fn table(summary: &Summary<'_>, profile: &ProfileInfo) -> String {
+fn section(summary: &Summary<'_>, profile: &ProfileInfo) -> String {
     let cells = summary.cells(profile);
     if cells.is_empty() {
         return String::new();
     }
-    let mut page = format!("\n### {}\n\n{}\n\n| |", profile.name, profile.says);
-    for cell in &cells {
-        let rate = cell.offered.map_or_else(String::new, |rate| format!(" at {}/s", figure(rate)));
-        write!(page, " {}{rate} |", cell.system.name).ok();
+    let counted = profile.counted.as_ref().map_or_else(String::new, |says| format!(" {COUNTED_BY_ITSELF} {says}"));
+    let table = if cells.iter().any(|cell| cell.offered.is_some()) { steps } else { side_by_side };
+    format!("\n### {}\n\n{}{counted}\n\n{}", profile.name, profile.says, table(summary, &cells))
+}
+
+/// A line for each step, with what is compared alone: systems times steps are too many to stand side by side.
+fn steps(summary: &Summary<'_>, cells: &[Cell<'_>]) -> String {
+    let shown = |column: &Column| {
+        (column.compared || column.name == "errors") && cells.iter().any(|cell| (column.of)(cell).is_some())
+    };
+    let columns: Vec<Column> = COLUMNS.into_iter().filter(shown).collect();
+    let mut page = String::from("| | offered/s |");
+    for name in full_names(&columns) {
+        write!(page, " {name} |").ok();
+    }
+    page.push_str("\n| --- | --- |");
+    page.push_str(&" --- |".repeat(columns.len()));
+    page.push('\n');
+    for cell in cells {
+        write!(page, "| {} | {} |", cell.system.name, cell.offered.map_or_else(|| "–".into(), figure)).ok();
+        for column in &columns {
+            write!(page, " {} |", shown_in(summary, cell, column)).ok();
+        }
+        page.push('\n');
+    }
+    page
+}
+
+/// A column for each system, so that a page shows it without scrolling.
+fn side_by_side(summary: &Summary<'_>, cells: &[Cell<'_>]) -> String {
+    let mut page = String::from("| |");
+    for cell in cells {
+        write!(page, " {} |", cell.system.name).ok();
     }
     page.push_str("\n| --- |");
     page.push_str(&" --- |".repeat(cells.len()));
     page.push('\n');
-    let mut group = "";
-    for (name, of) in COLUMNS.into_iter().chain(COUNTED) {
-        // `p95` by itself belongs to the figure before it.
-        let full = if name.starts_with('p') || name == "max" { format!("{group} {name}") } else { name.to_owned() };
-        if let Some((before, _)) = name.split_once(" p50") {
-            group = before;
-        }
-        if cells.iter().any(|cell| of(cell).is_some()) {
-            write!(page, "| {full} |").ok();
-            for cell in &cells {
-                write!(page, " {} |", struck(cell, &spread(of(cell)))).ok();
+    let columns: Vec<Column> = COLUMNS.into_iter().chain(COUNTED).collect();
+    for (name, column) in full_names(&columns).into_iter().zip(&columns) {
+        if cells.iter().any(|cell| (column.of)(cell).is_some()) {
+            write!(page, "| {name} |").ok();
+            for cell in cells {
+                write!(page, " {} |", shown_in(summary, cell, column)).ok();
             }
             page.push('\n');
         }
@@ -87,8 +113,36 @@ fn table(summary: &Summary<'_>, profile: &ProfileInfo) -> String {
     page
 }
 
-fn struck(cell: &Cell<'_>, text: &str) -> String {
-    if cell.is_correct() || text == "–" { text.to_owned() } else { format!("~~{text}~~") }
+/// Headings that stand by themselves: a `p99` belongs to the figure before it.
+fn full_names(columns: &[Column]) -> Vec<String> {
+    let mut group = "";
+    let full = |column: &Column| {
+        let name = column.name;
+        if let Some((before, _)) = name.split_once(" p50") {
+            group = before;
+        }
+        if name.starts_with('p') || name == "max" { format!("{group} {name}") } else { name.to_owned() }
+    };
+    columns.iter().map(full).collect()
+}
+
+fn shown_in(summary: &Summary<'_>, cell: &Cell<'_>, column: &Column) -> String {
+    let ratio = if column.compared { summary.to_a(cell, column.of) } else { None };
+    struck(cell, spread((column.of)(cell)), ratio)
+}
+
+/// A figure with its ratio to A's, each struck through where an outcome that it is made of was wrong.
+fn struck(cell: &Cell<'_>, text: String, ratio: Option<Ratio>) -> String {
+    let text = if cell.is_correct() || text == "–" { text } else { crossed(&text) };
+    match ratio {
+        None => text,
+        Some(ratio) if ratio.sound && cell.is_correct() => format!("{text} {}", ratio.shown()),
+        Some(ratio) => format!("{text} {}", crossed(&ratio.shown())),
+    }
+}
+
+fn crossed(text: &str) -> String {
+    format!("~~{text}~~")
 }
 
 fn costs(summary: &Summary<'_>) -> Result<String, ReportError> {
@@ -96,13 +150,28 @@ fn costs(summary: &Summary<'_>) -> Result<String, ReportError> {
         "\n### What a million costs by use\n\n| | coupons, in a rush | refusals, sold out |\n| --- | --- | --- |\n",
     );
     for system in &summary.benchmark.systems {
-        let issued = summary.cell(&system.id, SUSTAINED).map(|cell| cell.cost_of_a_million_issued(&summary.prices));
-        let refused = summary.cell(&system.id, BOTS).map(|cell| cell.cost_of_a_million_refused(&summary.prices));
-        let shown = |cost: Option<crate::Cost>| cost.map_or_else(|| "–".into(), |cost| dollars(cost.total()));
-        let (issued, refused) = (issued.transpose()?.flatten(), refused.transpose()?.flatten());
-        writeln!(page, "| {} | {} | {} |", system.name, shown(issued), shown(refused)).ok();
+        let issued = cost(summary, &system.id, SUSTAINED, |cell| cell.cost_of_a_million_issued(&summary.prices))?;
+        let refused = cost(summary, &system.id, BOTS, |cell| cell.cost_of_a_million_refused(&summary.prices))?;
+        writeln!(page, "| {} | {issued} | {refused} |", system.name).ok();
     }
     Ok(page)
+}
+
+/// What a system's cell costs, with its ratio to A's.
+fn cost<'a>(
+    summary: &Summary<'a>,
+    system: &str,
+    profile: &str,
+    of: impl Fn(&Cell<'a>) -> Result<Option<Cost>, ReportError>,
+) -> Result<String, ReportError> {
+    let total = |system: &str| -> Result<Option<(f64, Cell<'a>)>, ReportError> {
+        let Some(cell) = summary.cell(system, profile) else { return Ok(None) };
+        Ok(of(&cell)?.map(|cost| (cost.total(), cell)))
+    };
+    let Some((dollars_all, cell)) = total(system)? else { return Ok("–".into()) };
+    let of_a = if system == REDIS { None } else { total(REDIS)? };
+    let ratio = of_a.and_then(|(a, of_a)| Ratio::of(dollars_all, (a, of_a.is_correct())));
+    Ok(struck(&cell, dollars(dollars_all), ratio))
 }
 
 fn wrong(summary: &Summary<'_>) -> String {

@@ -1,10 +1,13 @@
 //! Runs put together: what one system did under one profile, over all rounds. Figures are medians of the timed runs;
 //! units and records are those of the metered ones, whose times do not count.
 
+use std::collections::BTreeSet;
+
 use crate::ReportError;
 use crate::cost::{Cost, Prices};
-use crate::data::{Benchmark, Check, ProfileInfo, Run, System};
+use crate::data::{Benchmark, Check, ProcessCost, ProfileInfo, Run, System};
 use crate::stats::{Spread, each, number};
+use crate::systems::REDIS;
 
 /// A benchmark with the price table it is shown by.
 #[derive(Debug)]
@@ -20,10 +23,31 @@ pub struct Summary<'a> {
 pub struct Cell<'a> {
     /// Which system.
     pub system: &'a System,
+    profile: String,
     /// The rate by schedule, where there is one.
     pub offered: Option<f64>,
     timed: Vec<&'a Run>,
     metered: Vec<&'a Run>,
+}
+
+/// A figure by A's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ratio {
+    /// So many times as much.
+    pub value: f64,
+    /// Whether A's outcome was right; a ratio to a wrong one is struck through.
+    pub sound: bool,
+}
+
+impl Ratio {
+    /// To what A has, and whether its outcome was right; none to nothing.
+    pub(crate) fn of(value: f64, (other, sound): (f64, bool)) -> Option<Self> {
+        (other > 0.0).then(|| Self { value: value / other, sound })
+    }
+
+    pub(crate) fn shown(self) -> String {
+        format!("{}×", crate::text::figure(self.value))
+    }
 }
 
 impl<'a> Summary<'a> {
@@ -46,15 +70,25 @@ impl<'a> Summary<'a> {
     #[must_use]
     pub fn cells(&self, profile: &ProfileInfo) -> Vec<Cell<'a>> {
         let mut cells = Vec::new();
+        // A system that gave way at the first step has one rate, too.
+        let stepped = self.benchmark.systems.iter().any(|system| self.rates(&system.id, &profile.id).len() > 1);
         for system in &self.benchmark.systems {
             let rates = self.rates(&system.id, &profile.id);
-            if rates.len() > 1 {
+            if stepped && !rates.is_empty() {
                 cells.extend(rates.into_iter().filter_map(|rate| self.cell_of(system, &profile.id, Some(rate))));
             } else {
                 cells.extend(self.cell_of(system, &profile.id, None));
             }
         }
         cells
+    }
+
+    /// A cell's figure by A's under the same profile at the same rate; none for A itself, and none where either has none.
+    #[must_use]
+    pub fn to_a(&self, cell: &Cell<'_>, figure: impl Fn(&Cell<'_>) -> Option<Spread>) -> Option<Ratio> {
+        let system = self.benchmark.systems.iter().find(|one| one.id == REDIS && cell.system.id != REDIS)?;
+        let of_a = self.cell_of(system, &cell.profile, cell.offered)?;
+        Ratio::of(figure(cell)?.median, (figure(&of_a)?.median, of_a.is_correct()))
     }
 
     /// The rates at which a system was asked under a profile, ascending.
@@ -69,9 +103,16 @@ impl<'a> Summary<'a> {
 
     fn cell_of(&self, system: &'a System, profile: &str, offered: Option<f64>) -> Option<Cell<'a>> {
         let runs = self.benchmark.runs.iter().filter(|run| run.system == system.id && run.profile == profile);
-        let at_rate = |run: &&Run| offered.is_none() || run.metered || run.offered == offered;
+        // A run that was lost on its way through the rates is of every one.
+        let at_rate = |run: &&Run| offered.is_none() || run.metered || run.offered.is_none() || run.offered == offered;
         let (metered, timed): (Vec<_>, Vec<_>) = runs.filter(at_rate).partition(|run| run.metered);
-        (!timed.is_empty() || !metered.is_empty()).then_some(Cell { system, offered, timed, metered })
+        (!timed.is_empty() || !metered.is_empty()).then(|| Cell {
+            system,
+            profile: profile.to_owned(),
+            offered,
+            timed,
+            metered,
+        })
     }
 }
 
@@ -164,6 +205,17 @@ impl<'a> Cell<'a> {
         self.timed(|run| each(cpu(run), run.accepted.saturating_add(run.refusals())).filter(|ms| *ms > 0.0))
     }
 
+    /// CPU ms and memory in MB of each kind of process, by name.
+    #[must_use]
+    pub fn processes(&self) -> Vec<(&'a str, Option<Spread>, Option<Spread>)> {
+        let names: BTreeSet<&'a str> =
+            self.timed.iter().flat_map(|run| &run.processes).map(|process| process.name.as_str()).collect();
+        let of = |name: &str, figure: fn(&ProcessCost) -> f64| {
+            self.timed(|run| run.processes.iter().find(|process| process.name == name).map(figure))
+        };
+        names.into_iter().map(|name| (name, of(name, |one| one.cpu_ms), of(name, |one| one.pss_mb))).collect()
+    }
+
     /// Memory of all of the system's processes at the end, in MB.
     #[must_use]
     pub fn memory_mb(&self) -> Option<Spread> {
@@ -205,33 +257,22 @@ pub(crate) mod tests {
             system: system.into(),
             profile: profile.into(),
             round,
-            metered: false,
-            offered: None,
             seconds: 2.0,
             asked: 1000,
             accepted: 1000,
-            refused: BTreeMap::new(),
-            errors: BTreeMap::new(),
             issued: 1000,
             decided_seconds: Some(4.0),
-            accept_ms: None,
-            refuse_ms: None,
-            decision_ms: None,
-            told_ms: None,
-            cold_accept_ms: None,
-            stock: None,
-            units: None,
-            log: None,
-            redis_commands: None,
-            processes: Vec::new(),
-            generator_cpu_ms: 0.0,
             verdict: Verdict { checks: vec![check(true)], flaws: Vec::new() },
+            ..Run::default()
         }
     }
 
     pub(crate) fn benchmark(runs: Vec<Run>) -> Benchmark {
         let system = |id: &str| System { id: id.into(), name: format!("{id}'s name"), says: "what it is".into() };
-        let profile = |id: &str| ProfileInfo { id: id.into(), name: format!("the {id}"), says: "what it does".into() };
+        let profile = |id: &str| {
+            let (name, says) = (format!("the {id}"), "what it does".into());
+            ProfileInfo { id: id.into(), name, says, counted: None }
+        };
         Benchmark {
             taken_at: "2026-11-28T20:00:00Z".into(),
             seconds: 100.0,
@@ -280,6 +321,45 @@ pub(crate) mod tests {
         unjudged.verdict = Verdict::default();
         let benchmark = benchmark(vec![unjudged]);
         assert!(!Summary::new(&benchmark).unwrap().cell("ours", "rush").unwrap().is_correct());
+    }
+
+    #[test]
+    fn a_figure_is_compared_with_as_at_the_same_rate() {
+        let at = |system: &str, rate: f64, accepted| Run { offered: Some(rate), accepted, ..run(system, "rush", 1) };
+        let mut runs = vec![at("redis", 100.0, 1000), at("redis", 200.0, 4000), at("ours", 200.0, 2000)];
+        runs.extend([run("ours", "seeds", 1), Run { accepted: 0, ..run("redis", "seeds", 1) }]);
+        let ratio = |runs: Vec<Run>, profile: usize, system: &str| {
+            let benchmark = benchmark(runs);
+            let summary = Summary::new(&benchmark).unwrap();
+            let cells = summary.cells(&benchmark.profiles[profile]);
+            let cell = cells.iter().rev().find(|cell| cell.system.id == system).unwrap();
+            summary.to_a(cell, |cell| cell.accepted_per_second())
+        };
+        assert_eq!(
+            ratio(runs.clone(), 1, "ours"),
+            Some(Ratio { value: 0.5, sound: true }),
+            "though it has one rate only"
+        );
+        assert_eq!(ratio(runs.clone(), 1, "redis"), None, "A is no ratio to itself");
+        assert_eq!(ratio(runs.clone(), 0, "ours"), None, "A accepted nothing");
+        runs[1].verdict.checks = vec![check(false)];
+        assert_eq!(ratio(runs, 1, "ours"), Some(Ratio { value: 0.5, sound: false }));
+    }
+
+    #[test]
+    fn a_run_that_was_lost_makes_every_step_wrong_and_no_figure() {
+        let at = |rate: f64| Run { offered: Some(rate), ..run("ours", "rush", 1) };
+        let verdict = Verdict { checks: vec![check(false)], ..Verdict::default() };
+        let lost = Run { system: "ours".into(), profile: "rush".into(), round: 2, verdict, ..Run::default() };
+        let benchmark = benchmark(vec![at(100.0), at(200.0), lost]);
+        let cells = Summary::new(&benchmark).unwrap().cells(&benchmark.profiles[1]);
+        assert_eq!(cells.len(), 2);
+        for cell in &cells {
+            assert!(!cell.is_correct());
+            for column in crate::columns::COLUMNS.iter().chain(&crate::columns::DETAILS) {
+                assert!((column.of)(cell).is_none_or(|spread| spread.rounds == 1), "{}", column.name);
+            }
+        }
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Target {
     pub reached: String,
     /// What has to be reached, as it is shown.
     pub bound: String,
+    /// Whether what was reached is struck through: an outcome that it is made of was wrong.
+    pub struck: bool,
     /// Whether it was.
     pub status: Status,
     /// Both sides, with what was wrong about either.
@@ -85,13 +87,14 @@ fn judged(
             says.push_str(&format!("; the outcome of {} was wrong", cell.system.name));
         }
     }
+    let struck = !ours.is_correct() || !other.is_correct();
     let status = if reached { Status::Met } else { Status::Missed };
-    Target { name, reached: format!("{}×", crate::text::figure(ratio)), bound, status, says }
+    Target { name, reached: format!("{}×", crate::text::figure(ratio)), bound, struck, status, says }
 }
 
 fn not_measured(name: &'static str, bound: &str, why: &str) -> Target {
     let says = why.to_owned();
-    Target { name, reached: "–".into(), bound: bound.to_owned(), status: Status::NotMeasured, says }
+    Target { name, reached: "–".into(), bound: bound.to_owned(), struck: false, status: Status::NotMeasured, says }
 }
 
 fn stock(summary: &Summary<'_>) -> Target {
@@ -133,14 +136,18 @@ fn units(summary: &Summary<'_>) -> Target {
     else {
         return not_measured(name, &bound, "ours was not metered");
     };
-    let theirs = |system| summary.cell(system, profiles::SUSTAINED)?.write_units_per_coupon();
-    let shown = |system, name: &str| theirs(system).map(|units| format!("{name} {}", crate::text::units(units.median)));
+    let shown = |system, name: &str| {
+        let cell = summary.cell(system, profiles::SUSTAINED)?;
+        let wrong = if cell.is_correct() { "" } else { " with a wrong outcome" };
+        Some(format!("{name} {}{wrong}", crate::text::units(cell.write_units_per_coupon()?.median)))
+    };
     let others: Vec<String> = [shown(systems::REDIS, "A"), shown(systems::HYBRID, "B")].into_iter().flatten().collect();
     let met = units.median <= WRITE_UNITS_MAX && ours.is_correct();
     Target {
         name,
         reached: crate::text::units(units.median),
         bound,
+        struck: !ours.is_correct(),
         status: if met { Status::Met } else { Status::Missed },
         says: if others.is_empty() { "nobody to compare with was metered".into() } else { others.join(", ") },
     }
@@ -160,6 +167,7 @@ fn refusals(summary: &Summary<'_>) -> Target {
         name,
         reached: format!("{} and {}", crate::text::units(units), crate::text::units(records)),
         bound: bound.to_owned(),
+        struck: !cell.is_correct(),
         status: if met { Status::Met } else { Status::Missed },
         says: format!("of {refused} refusals"),
     }
@@ -204,6 +212,15 @@ mod tests {
         let mut wrong = pair;
         wrong[1].verdict.checks = vec![check(false)];
         assert_eq!(status(wrong, 2), Status::Missed);
+    }
+
+    #[test]
+    fn a_ratio_to_a_wrong_outcome_is_struck_through_and_may_be_met_all_the_same() {
+        let mut pair = vec![run("hybrid", "sustained", 1), run("ours", "sustained", 1)];
+        pair[0].verdict.checks = vec![check(false)];
+        let benchmark = benchmark(pair);
+        let rate = targets(&Summary::new(&benchmark).unwrap()).swap_remove(2);
+        assert!(rate.struck && rate.status == Status::Met && rate.says.contains("hybrid's name was wrong"), "{rate:?}");
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use crate::stats::Spread;
 
+/// What comes before the profile of the run in which units are counted.
+pub(crate) const COUNTED_BY_ITSELF: &str = "Units, records and bytes are counted in a run of their own:";
+
 /// Three digits or so: `0.42`, `9.87`, `98.7`, `987`, `12,345`.
 pub(crate) fn figure(value: f64) -> String {
     match value.abs() {

@@ -55,6 +55,8 @@ pub struct Said {
     pub status: Option<serde_json::Value>,
     /// Why not.
     pub reason: Option<String>,
+    /// Of a coupon: `OPEN`, `SOLD_OUT` and the like.
+    pub state: Option<String>,
     /// The order among the issued.
     pub rank: Option<u64>,
     /// What a refused holder has.
@@ -109,6 +111,14 @@ impl Api {
     /// No answer.
     pub async fn issue(&self, coupon_id: &str, token: &HeaderValue) -> anyhow::Result<Answer> {
         self.call(Method::POST, &format!("/coupons/{coupon_id}/issues"), Some(token), Bytes::new()).await
+    }
+
+    /// Asks for a coupon as it is, which anybody may.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn show(&self, coupon_id: &str) -> anyhow::Result<Answer> {
+        self.call(Method::GET, &format!("/coupons/{coupon_id}"), None, Bytes::new()).await
     }
 
     /// Asks what a ticket came to.

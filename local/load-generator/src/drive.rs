@@ -100,11 +100,12 @@ pub async fn drive(
     });
     let mut driven = match plan.pace {
         Pace::Rate { per_second, .. } => by_schedule(&run, Duration::from_secs_f64(1.0 / per_second)).await?,
-        Pace::Clients { clients, .. } => by_clients(&run, clients).await?,
+        Pace::Clients { clients, seconds, .. } => by_clients(&run, clients, seconds).await?,
         Pace::Users { users, seconds, think } => by_users(&run, users, seconds, think).await?,
     };
     driven.began_us = u64::try_from(began.as_micros()).unwrap_or(u64::MAX);
-    driven.seconds = driven.samples.iter().map(|sample| sample.answered).max().unwrap_or_default().as_secs_f64();
+    driven.samples.sort_by_key(|sample| sample.answered);
+    driven.seconds = driven.samples.last().map_or(0.0, |last| last.answered.as_secs_f64());
     Ok(driven)
 }
 
@@ -128,13 +129,16 @@ async fn by_schedule(run: &Arc<Run>, interval: Duration) -> anyhow::Result<Drive
     Ok(driven)
 }
 
-async fn by_clients(run: &Arc<Run>, clients: usize) -> anyhow::Result<Driven> {
+async fn by_clients(run: &Arc<Run>, clients: usize, seconds: f64) -> anyhow::Result<Driven> {
     let mut under_way = JoinSet::new();
+    let end = Duration::from_secs_f64(seconds);
     for _ in 0..clients {
         let run = Arc::clone(run);
         under_way.spawn(async move {
             let (mut driven, mut followers) = (Driven::default(), JoinSet::new());
-            while let Some((n, due)) = run.turn() {
+            while run.start.elapsed() < end
+                && let Some((n, due)) = run.turn()
+            {
                 let Some(sample) = run.clone().answer(n, due).await else { break };
                 if let Some(follower) = run.clone().follower(n, &sample) {
                     followers.spawn(follower);
@@ -185,7 +189,6 @@ async fn joined(mut under_way: JoinSet<anyhow::Result<Driven>>) -> anyhow::Resul
         driven.samples.append(&mut ended.samples);
         driven.told.append(&mut ended.told);
     }
-    driven.samples.sort_by_key(|sample| sample.answered);
     Ok(driven)
 }
 
@@ -251,10 +254,10 @@ impl Run {
                 let Ok(answer) = self.api.status(&coupon, &ticket, &person.token).await else { continue };
                 let status = answer.said().status;
                 if matches!(status.as_ref().and_then(serde_json::Value::as_str), Some("ISSUED" | "REJECTED")) {
-                    return Told { after: Some(self.start.elapsed().saturating_sub(due)) };
+                    return Told { after: self.start.elapsed().saturating_sub(due), knows: true };
                 }
             }
-            Told { after: None }
+            Told { after: self.start.elapsed().saturating_sub(due), knows: false }
         })
     }
 }

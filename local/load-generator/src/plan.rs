@@ -31,8 +31,10 @@ pub enum Pace {
     Clients {
         /// At a time.
         clients: usize,
-        /// In all.
+        /// In all, at most.
         requests: usize,
+        /// Nobody asks after that.
+        seconds: f64,
     },
     /// Virtual users who start evenly over the run, and think after each answer.
     Users {

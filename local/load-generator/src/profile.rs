@@ -30,9 +30,9 @@ pub struct Profile {
 }
 
 /// Beyond this p99 a step of a rush has given way, in ms; or beyond this share of failures.
-pub const GIVES_WAY_MS: f64 = 500.0;
+pub(crate) const GIVES_WAY_MS: f64 = 500.0;
 /// See [`GIVES_WAY_MS`].
-pub const GIVES_WAY_FAILURES: f64 = 0.01;
+pub(crate) const GIVES_WAY_FAILURES: f64 = 0.01;
 
 /// Every profile's id.
 pub const PROFILES: [&str; 6] = ["seeds", "rush", "sustained", "hot", "duplicates", "bots"];
@@ -46,6 +46,8 @@ const PLENTY: u64 = 1_000_000;
 /// Coupons that the bots come too late for.
 const BOTS_STOCK: u64 = 10;
 const BOTS: usize = 500;
+/// Refusals are as many as they are, unless a system needs this long for them.
+const BOTS_SECONDS_MAX: f64 = 60.0;
 const COLD: usize = 100;
 
 impl Profile {
@@ -86,10 +88,11 @@ fn seeds(size: Size) -> Profile {
         name: "the seeds' load",
         says: format!(
             "{} virtual users who start evenly over {seconds:.0} s and wait {:.2} s after each answer: {:.0} requests a \
-             second on the mean, as in the seeds' table; stock for everybody.",
+             second on the mean, as in the seeds' table, which took {:.0} s; stock for everybody.",
             SEEDS.users,
             think.as_secs_f64(),
             f64::from(SEEDS.requests) / SEEDS.seconds,
+            SEEDS.seconds,
         ),
         plans: vec![plan(Asking::Fresh, Pace::Users { users: SEEDS.users, seconds, think }, PLENTY)],
         sold_out: false,
@@ -99,7 +102,7 @@ fn seeds(size: Size) -> Profile {
 fn rush(size: Size) -> Profile {
     let (rates, seconds): (&[f64], f64) = match size {
         Size::Quick => (&[300.0, 800.0, 2000.0], 1.5),
-        Size::Full => (&[200.0, 400.0, 700.0, 1000.0, 1400.0, 2000.0], 2.0),
+        Size::Full => (&[250.0, 500.0, 1000.0, 2000.0], 3.0),
         Size::Whole => (&[200.0, 400.0, 600.0, 800.0, 1000.0, 1300.0, 1700.0, 2200.0, 2900.0, 3800.0], 5.0),
     };
     let step = |rate: &f64| plan(Asking::Fresh, Pace::Rate { per_second: *rate, seconds }, PLENTY);
@@ -117,19 +120,20 @@ fn rush(size: Size) -> Profile {
 }
 
 fn sustained(size: Size) -> Profile {
-    let requests = match size {
-        Size::Quick => 1000,
-        Size::Full => 3000,
-        Size::Whole => 20_000,
+    // Longer than the period of A's outbox, but for a look.
+    let (seconds, requests) = match size {
+        Size::Quick => (2.0, 3_000),
+        Size::Full => (12.0, 15_000),
+        Size::Whole => (20.0, 25_000),
     };
     Profile {
         id: "sustained",
         name: "as fast as it goes",
         says: format!(
-            "{requests} requests by {CLIENTS} clients who ask again as soon as they have an answer; the rate counts until \
-             the last one is decided. Stock for everybody."
+            "{CLIENTS} clients who ask again as soon as they have an answer, for {seconds:.0} s ({requests} requests at \
+             most); the rate counts until the last one is decided. Stock for everybody."
         ),
-        plans: vec![plan(Asking::Fresh, Pace::Clients { clients: CLIENTS, requests }, PLENTY)],
+        plans: vec![plan(Asking::Fresh, Pace::Clients { clients: CLIENTS, requests, seconds }, PLENTY)],
         sold_out: false,
     }
 }
@@ -180,7 +184,11 @@ fn bots(size: Size) -> Profile {
         says: format!(
             "{requests} requests by {CLIENTS} clients, as {BOTS} people, for {BOTS_STOCK} coupons that are gone."
         ),
-        plans: vec![plan(Asking::Again { people: BOTS }, Pace::Clients { clients: CLIENTS, requests }, BOTS_STOCK)],
+        plans: vec![plan(
+            Asking::Again { people: BOTS },
+            Pace::Clients { clients: CLIENTS, requests, seconds: BOTS_SECONDS_MAX },
+            BOTS_STOCK,
+        )],
         sold_out: true,
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::latencies::Latencies;
+use crate::plan::{Pace, Plan};
+use crate::profile::{GIVES_WAY_FAILURES, GIVES_WAY_MS};
 
 /// One request and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,11 +49,13 @@ pub enum Answered {
     },
 }
 
-/// How long a person who asked every 20 ms waited until they knew.
+/// How long a person waited who asked until they knew: every 20 ms, and every 100 after half a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Told {
-    /// Since the request was due; none when they gave up.
-    pub after: Option<Duration>,
+    /// Since the request was due: until they knew, or gave up.
+    pub after: Duration,
+    /// Whether they knew then.
+    pub knows: bool,
 }
 
 impl Sample {
@@ -89,6 +93,22 @@ impl Latencies {
     }
 }
 
+/// Whether a step of a rush is the last: p99 of what was accepted is beyond its bound, or too many failed. Where people
+/// ask when they are ready, nothing gives way: they wait.
+///
+/// # Errors
+/// As [`Latencies::new`].
+pub fn gives_way(plan: &Plan, samples: &[Sample]) -> anyhow::Result<bool> {
+    if !matches!(plan.pace, Pace::Rate { .. }) {
+        return Ok(false);
+    }
+    let accepted = Latencies::of(samples, Sample::is_accepted)?;
+    let late = accepted.count() > 0 && accepted.percentile_ms(99.0) > GIVES_WAY_MS;
+    let count = |samples: usize| f64::from(u32::try_from(samples).unwrap_or(u32::MAX));
+    let failed = samples.iter().filter(|sample| matches!(sample.answer, Answered::Failed { .. })).count();
+    Ok(late || count(failed) > GIVES_WAY_FAILURES * count(samples.len()))
+}
+
 /// Refusals and failures by what they were.
 #[must_use]
 pub fn counts(samples: &[Sample]) -> (BTreeMap<String, u64>, BTreeMap<String, u64>) {
@@ -118,6 +138,26 @@ mod tests {
         late.sent = Duration::from_millis(40);
         let latencies = Latencies::of(&[late], Sample::is_accepted).unwrap();
         assert!((latencies.max_ms() - 40.0).abs() < 0.1, "{}", latencies.max_ms());
+    }
+
+    #[test]
+    fn a_schedule_gives_way_by_lateness_or_by_failures_and_people_who_wait_never_do() {
+        let asking = crate::plan::Asking::Fresh;
+        let plan = |pace| Plan { asking, pace, stock: 1, cold_stock: 0, follow: false };
+        let rush = plan(Pace::Rate { per_second: 1.0, seconds: 1.0 });
+        let taken = |answered_ms| sample(0, answered_ms, Answered::Accepted { ticket: "0-0".into() });
+        let failed = sample(0, 1, Answered::Failed { what: "503".into() });
+        let with = |one: Sample, others: usize| {
+            let mut samples = vec![taken(1); others];
+            samples.push(one);
+            samples
+        };
+        assert!(!gives_way(&rush, &with(taken(490), 9)).unwrap());
+        assert!(gives_way(&rush, &with(taken(510), 9)).unwrap(), "one of ten is beyond 99 of 100");
+        assert!(!gives_way(&rush, &with(failed.clone(), 99)).unwrap(), "one of a hundred may fail");
+        assert!(gives_way(&rush, &with(failed, 98)).unwrap());
+        let patient = plan(Pace::Clients { clients: 1, requests: 1, seconds: 1.0 });
+        assert!(!gives_way(&patient, &[taken(10_000)]).unwrap());
     }
 
     #[test]

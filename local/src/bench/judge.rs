@@ -11,36 +11,65 @@ use baseline::verdict::{Asked, judge, judge_ranks};
 use bench_report::{Check, Run, Seen, Stock, Verdict};
 use load_generator::{Answered, Latencies, Person, Sample};
 
-use super::one::{Draft, percentiles, told_by};
+use super::compared::Compared;
+use super::one::{DECIDED_MAX, Draft, percentiles};
 use super::session::Session;
 use crate::audit::{self, AuditOptions};
 use crate::load::decisions::{self, Decided};
+use crate::load::early::told_by;
 
 /// How long the audit waits for a worker that stands still.
 const PATIENCE_SECONDS: u64 = 30;
 
-/// Judges every run of a session.
-///
-/// # Errors
-/// The store or the log cannot be read.
-pub(super) async fn all(session: &Session, drafts: Vec<Draft>, people: &Arc<[Person]>) -> anyhow::Result<Vec<Run>> {
+/// Judges every run of a session. What cannot be judged was not right: it stays, struck through, for medians of the runs
+/// that are left would hide it.
+pub(super) async fn all(session: &Session, drafts: Vec<Draft>, people: &Arc<[Person]>) -> Vec<Run> {
     if drafts.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let states = baseline::state::read_all(&session.tables, session.system.stores_as()).await?;
-    let (mut decided, mut audited) = (Decided::default(), None);
-    if session.system.has_results() {
-        let kafka = session.addresses.kafka.as_deref().context("no broker in the ready line")?;
-        decided = decisions::read(kafka).await?;
-        audited = Some(audit(session, kafka).await?);
-    }
-    let judged = Judged { session, states: &states, decided: &decided, audited: audited.as_ref(), people };
-    drafts.into_iter().map(|draft| judged.run(draft)).collect()
+    let (states, decided) = match read(session).await {
+        Ok(read) => read,
+        Err(error) => return drafts.into_iter().map(|draft| unjudged(draft.run, &error)).collect(),
+    };
+    let audited = if session.system.has_results() { Some(audit(session).await) } else { None };
+    let judged = Judged::new(session.system, &states, &decided, audited, people);
+    drafts
+        .into_iter()
+        .map(|draft| judged.run(&draft).unwrap_or_else(|error| unjudged(draft.run.clone(), &error)))
+        .collect()
 }
 
-async fn audit(session: &Session, kafka: &str) -> anyhow::Result<Check> {
+/// What is left in the store, and when what the log of results has was decided.
+async fn read(session: &Session) -> anyhow::Result<(BTreeMap<String, FinalState>, Decided)> {
+    let states = baseline::state::read_all(&session.tables, session.system.stores_as()).await?;
+    let decided = match session.system.has_results() {
+        true => decisions::read(kafka(session)?).await?,
+        false => Decided::default(),
+    };
+    Ok((states, decided))
+}
+
+fn kafka(session: &Session) -> anyhow::Result<&str> {
+    session.addresses.kafka.as_deref().context("no broker in the ready line")
+}
+
+fn unjudged(run: Run, error: &anyhow::Error) -> Run {
+    let check = Check { name: "the outcome can be judged".into(), held: false, found: format!("{error:#}") };
+    Run { verdict: Verdict { checks: vec![check], ..Verdict::default() }, ..run }
+}
+
+/// An audit that cannot be made has found nothing to be right.
+async fn audit(session: &Session) -> Check {
+    let (held, found) = match audited(session).await {
+        Ok(told) => told,
+        Err(error) => (false, format!("{error:#}")),
+    };
+    Check { name: "the log replayed gives the tables and the results".into(), held, found }
+}
+
+async fn audited(session: &Session) -> anyhow::Result<(bool, String)> {
     let options = AuditOptions {
-        kafka: kafka.to_owned(),
+        kafka: kafka(session)?.to_owned(),
         kafka_config: None,
         dynamodb: session.addresses.dynamodb.clone(),
         tickets: None,
@@ -55,34 +84,50 @@ async fn audit(session: &Session, kafka: &str) -> anyhow::Result<Check> {
         .filter_map(|(invariant, finding)| Some(format!("{invariant} {}", finding.offending.first()?.what)))
         .collect();
     let found = if offences.is_empty() { "nothing is violated".to_owned() } else { offences.join("; ") };
-    Ok(Check { name: "the log replayed gives the tables and the results".into(), held: report.ok(), found })
+    Ok((report.ok(), found))
 }
 
 /// What runs are judged by.
 struct Judged<'a> {
-    session: &'a Session,
+    system: Compared,
     states: &'a BTreeMap<String, FinalState>,
     decided: &'a Decided,
-    audited: Option<&'a Check>,
-    people: &'a Arc<[Person]>,
+    audited: Option<Check>,
+    people: &'a [Person],
+    /// When somebody's coupon was issued by the store, by coupon and user; for a system without results.
+    issued_ms: BTreeMap<(&'a str, &'a str), i64>,
 }
 
-impl Judged<'_> {
-    fn run(&self, draft: Draft) -> anyhow::Result<Run> {
+impl<'a> Judged<'a> {
+    fn new(
+        system: Compared,
+        states: &'a BTreeMap<String, FinalState>,
+        decided: &'a Decided,
+        audited: Option<Check>,
+        people: &'a [Person],
+    ) -> Self {
+        let of = |(coupon, state): (&'a String, &'a FinalState)| {
+            state.issued.iter().map(|one| ((coupon.as_str(), one.user_id.as_str()), one.issued_at_ms))
+        };
+        let issued_ms = states.iter().flat_map(of).collect();
+        Self { system, states, decided, audited, people, issued_ms }
+    }
+
+    fn run(&self, draft: &Draft) -> anyhow::Result<Run> {
         let mut run = draft.run.clone();
         let mut checks = vec![Check {
-            name: "everybody with a ticket had an outcome within a minute".into(),
+            name: format!("everybody with a ticket had an outcome within {} s", DECIDED_MAX.as_secs()),
             held: draft.decided,
             found: if draft.decided { "the last tickets of every coupon had" } else { "the last tickets had none" }
                 .into(),
         }];
-        checks.extend(self.audited.cloned());
+        checks.extend(self.audited.clone());
         let (mut findings, mut flaws) = (Vec::new(), Vec::new());
         let (mut issued, early) = (0, !draft.early.is_empty());
         for (coupon, id) in draft.coupons.iter().enumerate() {
             let state = self.states.get(id).with_context(|| format!("the store has no coupon {id}"))?;
             issued += state.issued.len();
-            findings.extend(judge(state, &self.asked(&draft, coupon)).iter().map(|one| format!("{id}: {one}")));
+            findings.extend(judge(state, &self.asked(draft, coupon)).iter().map(|one| format!("{id}: {one}")));
             flaws.extend(judge_ranks(state).map(|one| format!("{id}: {one}")));
         }
         let agreed = "holders, stock, order and answers agree";
@@ -95,8 +140,8 @@ impl Judged<'_> {
         run.verdict = Verdict { checks, flaws };
         // What was issued to sell it out was not issued by this run.
         run.issued = if early { 0 } else { u64::try_from(issued)? };
-        self.decisions(&draft, &mut run)?;
-        run.stock = stock(&draft);
+        self.decisions(draft, &mut run)?;
+        run.stock = stock(draft);
         Ok(run)
     }
 
@@ -133,12 +178,12 @@ impl Judged<'_> {
 
     /// Since the run began.
     fn decided_at(&self, draft: &Draft, sample: &Sample, began_ms: i64) -> Option<Duration> {
-        if self.session.system.decides_at_once() {
+        if self.system.decides_at_once() {
             return Some(sample.answered);
         }
         let coupon = draft.coupons.get(sample.coupon)?;
         let ticket = match &sample.answer {
-            Answered::Accepted { ticket } if self.session.system.has_results() => Some(ticket),
+            Answered::Accepted { ticket } if self.system.has_results() => Some(ticket),
             Answered::Accepted { .. }
             | Answered::Issued { .. }
             | Answered::Refused { .. }
@@ -147,8 +192,8 @@ impl Judged<'_> {
         let at_ms = if let Some(ticket) = ticket {
             self.decided.at(coupon, ticket)?
         } else {
-            let user = &self.people.get(sample.person)?.user_id;
-            self.states.get(coupon)?.issued.iter().find(|one| one.user_id == *user)?.issued_at_ms
+            let user = self.people.get(sample.person)?.user_id.as_str();
+            *self.issued_ms.get(&(coupon.as_str(), user))?
         };
         u64::try_from(at_ms.saturating_sub(began_ms)).ok().map(Duration::from_millis)
     }
@@ -181,4 +226,141 @@ fn stock(draft: &Draft) -> Option<Stock> {
         behind.iter().for_each(|ms| latencies.record(Duration::from_secs_f64(ms / 1000.0)));
         percentiles(&latencies)
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use baseline::System;
+    use baseline::state::{IssuedCoupon, Outbox};
+    use baseline::verdict::Told;
+    use hyper::header::HeaderValue;
+    use load_generator::Driven;
+
+    use super::super::stock::Watch;
+    use super::*;
+
+    /// 2026-11-28, about.
+    const BEGAN_MS: i64 = 1_795_000_000_000;
+
+    fn people() -> Vec<Person> {
+        let person = |n| Person { user_id: format!("user-{n}"), token: HeaderValue::from_static("Bearer x") };
+        (0..4).map(person).collect()
+    }
+
+    /// Due at once, sent after 1 ms.
+    fn sample(person: usize, coupon: usize, answered_ms: u64, answer: Answered) -> Sample {
+        let (sent, answered) = (Duration::from_millis(1), Duration::from_millis(answered_ms));
+        Sample { person, coupon, due: Duration::ZERO, sent, answered, answer }
+    }
+
+    fn taken(person: usize, coupon: usize, answered_ms: u64) -> Sample {
+        sample(person, coupon, answered_ms, Answered::Accepted { ticket: format!("3-{person}") })
+    }
+
+    fn draft(samples: Vec<Sample>, early: Vec<Asked>) -> Draft {
+        let began_us = u64::try_from(BEGAN_MS).unwrap() * 1000;
+        Draft {
+            run: Run { seconds: 7.0, ..Run::default() },
+            coupons: vec!["hot".into(), "cold".into()],
+            total: 5,
+            driven: Driven { samples, began_us, ..Driven::default() },
+            watch: Watch::of(Vec::new()),
+            start: Instant::now(),
+            early,
+            decided: true,
+        }
+    }
+
+    fn state(total: u64, holders: &[usize]) -> FinalState {
+        let issued = |(index, holder): (usize, &usize)| IssuedCoupon {
+            user_id: format!("user-{holder}"),
+            request_id: format!("3-{holder}"),
+            rank: u64::try_from(index).unwrap() + 1,
+            issued_at_ms: BEGAN_MS + 250,
+        };
+        let remaining = total - u64::try_from(holders.len()).unwrap();
+        FinalState {
+            stock: baseline::state::Stock { total, remaining },
+            issued: holders.iter().enumerate().map(issued).collect(),
+            outbox: Outbox::default(),
+        }
+    }
+
+    /// Judges with what is left of the hot coupon, and nothing issued of the cold one.
+    fn judged<T>(system: System, hot: FinalState, decided: &Decided, look: impl FnOnce(&Judged<'_>) -> T) -> T {
+        let states = BTreeMap::from([("hot".to_owned(), hot), ("cold".to_owned(), state(5, &[]))]);
+        look(&Judged::new(Compared::Baseline(system), &states, decided, None, &people()))
+    }
+
+    #[test]
+    fn whoever_asked_before_the_run_is_before_it_and_asked_for_the_hot_coupon() {
+        let early = Asked { user_id: "user-3".into(), sent_us: 0, answered_us: 7, told: Told::Issued };
+        let gone = Answered::Refused { code: "SOLD_OUT".into() };
+        let draft = draft(vec![taken(0, 0, 2), sample(1, 1, 3, gone)], vec![early.clone()]);
+        let (hot, cold) = judged(System::Hybrid, state(5, &[]), &Decided::default(), |judged| {
+            (judged.asked(&draft, 0), judged.asked(&draft, 1))
+        });
+        // The run begins a microsecond behind the last answer of before.
+        let user = |user: &str, sent_us, answered_us, told| Asked { user_id: user.into(), sent_us, answered_us, told };
+        assert_eq!(hot, [early, user("user-0", 1008, 2008, Told::Accepted)]);
+        assert_eq!(cold, [user("user-1", 1008, 3008, Told::SoldOut)]);
+    }
+
+    #[test]
+    fn a_request_is_decided_by_its_answer_by_the_log_or_by_the_store() {
+        let draft = draft(vec![taken(0, 0, 2)], Vec::new());
+        let log = Decided::one("hot", "3-0", BEGAN_MS + 40);
+        let at = |system, sample: &Sample| {
+            judged(system, state(5, &[0]), &log, |judged| judged.decided_at(&draft, sample, BEGAN_MS))
+        };
+        let ms = |ms| Some(Duration::from_millis(ms));
+        let first = taken(0, 0, 2);
+        assert_eq!(at(System::Redis, &sample(0, 0, 2, Answered::Issued { rank: None })), ms(2), "with the answer");
+        assert_eq!(at(System::Ours, &first), ms(40), "by the result record");
+        assert_eq!(at(System::Hybrid, &first), ms(250), "by the item");
+        assert_eq!(at(System::Ours, &taken(1, 0, 2)), None, "another ticket");
+        assert_eq!(at(System::Hybrid, &taken(1, 0, 2)), None, "somebody without an item");
+        assert_eq!(at(System::Hybrid, &taken(0, 1, 2)), None, "another coupon");
+    }
+
+    #[test]
+    fn the_hot_coupons_stock_is_behind_what_people_were_promised_once() {
+        let again = taken(0, 0, 30);
+        let mut draft = draft(vec![taken(0, 0, 10), taken(1, 0, 20), again, taken(2, 1, 5)], Vec::new());
+        let seen = [(15, 5), (40, 4), (95, 3)].map(|(ms, left)| (draft.start + Duration::from_millis(ms), left));
+        draft.watch = Watch::of(seen.to_vec());
+        let behind = stock(&draft).unwrap().behind_ms.unwrap();
+        // Promised at 10 and 20, counted at 40 and 95.
+        assert_eq!(behind.count, 2, "who asks twice is promised one, and the cold coupon is another");
+        assert!((behind.p50 - 30.0).abs() < 0.1 && (behind.max - 75.0).abs() < 0.1, "{behind:?}");
+        draft.early = vec![Asked { user_id: "user-3".into(), sent_us: 0, answered_us: 7, told: Told::Issued }];
+        assert_eq!(stock(&draft), None, "of what was sold out before");
+    }
+
+    #[test]
+    fn a_run_is_right_when_everybody_got_what_they_were_told_and_wrong_otherwise() {
+        let draft = draft(vec![taken(0, 0, 2), taken(1, 0, 3)], Vec::new());
+        let run = |holders: &[usize]| {
+            judged(System::Hybrid, state(5, holders), &Decided::default(), |judged| judged.run(&draft).unwrap())
+        };
+        let right = run(&[0, 1]);
+        assert!(right.verdict.is_correct(), "{right:?}");
+        assert_eq!((right.issued, right.decided_seconds), (2, Some(0.25)));
+        let wrong = run(&[0]);
+        let broken: Vec<&str> = wrong.verdict.broken().map(|check| check.found.as_str()).collect();
+        assert_eq!(broken, ["hot: accepted, got nothing, although some is left: user-1"]);
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_judged_keeps_its_figures_and_was_not_right() {
+        let mut draft = draft(vec![taken(0, 0, 2)], Vec::new());
+        draft.coupons[0] = "forgotten".into();
+        let error =
+            judged(System::Hybrid, state(5, &[]), &Decided::default(), |judged| judged.run(&draft).unwrap_err());
+        let run = unjudged(draft.run, &error);
+        assert!(!run.verdict.is_correct() && run.seconds > 6.9, "{run:?}");
+        assert!(run.verdict.broken().next().unwrap().found.contains("no coupon forgotten"), "{run:?}");
+    }
 }

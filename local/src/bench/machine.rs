@@ -9,12 +9,18 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::BenchOptions;
+use super::one::is_metered;
 
 /// A benchmark with nothing measured yet.
 pub(super) fn blank(options: &BenchOptions) -> anyhow::Result<Benchmark> {
+    let counted = options.counted();
     let profile = |profile: load_generator::Profile| ProfileInfo {
         id: profile.id.into(),
         name: profile.name.into(),
+        counted: counted
+            .iter()
+            .find(|short| short.id == profile.id && is_metered(profile.id, options.size()))
+            .map(|short| short.says.clone()),
         says: profile.says,
     };
     Ok(Benchmark {

@@ -16,22 +16,25 @@ mod write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bench_report::{Benchmark, Run, targets};
 use clap::Args;
 use load_generator::{PROFILES, Person, Profile, Size};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::load::early::EARLY_PEOPLE;
 use crate::load::people::people;
 pub(crate) use compared::Compared;
 use session::Session;
 
 /// What a shell says of a process that SIGINT ended.
 const INTERRUPTED: u8 = 130;
-/// People beside those who ask, who take what is to be sold out.
-const EARLY_PEOPLE: usize = 64;
 const ROUNDS_FULL: u16 = 3;
+/// Without a second round there is no spread.
+const ROUNDS_MIN: u16 = 2;
+/// What `--full` may take: a third round that would end later is left out, and that is said.
+const FULL_MAX: Duration = Duration::from_secs(14 * 60);
 
 /// `bench`: how long, what, and where to.
 #[derive(Debug, Clone, Args)]
@@ -39,7 +42,7 @@ pub struct BenchOptions {
     /// One short round, under three minutes once everything is built; the default
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// Three rounds with longer runs, within a quarter of an hour
+    /// Longer runs in three rounds, or in two where a third would take more than a quarter of an hour
     #[arg(long)]
     pub full: bool,
     /// Which systems
@@ -49,7 +52,7 @@ pub struct BenchOptions {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "seeds,rush,sustained,hot,duplicates,bots",
         value_parser = clap::builder::PossibleValuesParser::new(PROFILES))]
     pub profiles: Vec<String>,
-    /// How many rounds; medians are of so many [default: 1, and 3 with --full]
+    /// How many rounds; medians are of so many [default: 1, and 2 or 3 with --full]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=20))]
     pub rounds: Option<u16>,
     /// Where bench.json, bench.html and bench.md go
@@ -78,6 +81,11 @@ impl BenchOptions {
     fn profiles(&self) -> Vec<Profile> {
         self.profiles.iter().filter_map(|id| Profile::named(id, self.size())).collect()
     }
+
+    /// The same for counting, which needs no more than the shortest runs.
+    fn counted(&self) -> Vec<Profile> {
+        self.profiles.iter().filter_map(|id| Profile::named(id, Size::Quick)).collect()
+    }
 }
 
 /// Measures, judges, writes the report; exit 0 also where a target is missed, which the report says.
@@ -97,7 +105,7 @@ pub async fn run(options: &BenchOptions) -> anyhow::Result<ExitCode> {
     // What a session has measured is in `benchmark` when it ends: an interrupt loses the one that runs, and drops its
     // children.
     let ended = tokio::select! {
-        measured = measure(options, &mut benchmark) => Some(measured),
+        measured = measure(options, &mut benchmark, start) => Some(measured),
         _ = interrupt.recv() => None,
         _ = terminate.recv() => None,
     };
@@ -110,13 +118,21 @@ pub async fn run(options: &BenchOptions) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn measure(options: &BenchOptions, benchmark: &mut Benchmark) -> anyhow::Result<()> {
+async fn measure(options: &BenchOptions, benchmark: &mut Benchmark, start: Instant) -> anyhow::Result<()> {
     let profiles = options.profiles();
     let count = profiles.iter().map(Profile::people_max).max().unwrap_or(0).saturating_add(EARLY_PEOPLE);
     eprintln!("Signing {count} tokens …");
     let people: Arc<[Person]> = people(count).await?.into();
+    for system in &options.systems {
+        let session = Turn { options, profiles: &profiles, people: &people, system: *system, round: 1 };
+        if session.counts() {
+            eprintln!("Counting units: {system}");
+            session.metered().await.keep(*system, benchmark);
+        }
+    }
     let rounds = options.rounds();
     for round in 1..=rounds {
+        let began = Instant::now();
         for index in 0..options.systems.len() {
             // Whoever comes first in one round comes later in the next: a machine that gets busier favours nobody.
             let turn = index.wrapping_add(usize::from(round) - 1).checked_rem(options.systems.len()).unwrap_or(0);
@@ -125,11 +141,15 @@ async fn measure(options: &BenchOptions, benchmark: &mut Benchmark) -> anyhow::R
             let session = Turn { options, profiles: &profiles, people: &people, system: *system, round: round.into() };
             session.timed().await.keep(*system, benchmark);
         }
-    }
-    for system in &options.systems {
-        eprintln!("Counting units: {system}");
-        let session = Turn { options, profiles: &profiles, people: &people, system: *system, round: 1 };
-        session.metered().await.keep(*system, benchmark);
+        let is_wanted = options.rounds.is_some() || round < ROUNDS_MIN || round == rounds;
+        if options.full && !is_wanted && start.elapsed().saturating_add(began.elapsed()) > FULL_MAX {
+            let minutes = FULL_MAX.as_secs() / 60;
+            let said =
+                format!("{round} rounds of {rounds}: one more would have ended after more than {minutes} minutes");
+            eprintln!("{said}");
+            benchmark.remarks.push(said);
+            break;
+        }
     }
     Ok(())
 }
@@ -174,6 +194,11 @@ impl Turn<'_> {
         self.session(true).await
     }
 
+    /// Whether any of the profiles is metered.
+    fn counts(&self) -> bool {
+        self.profiles.iter().any(|profile| one::is_metered(profile.id, self.options.size()))
+    }
+
     async fn session(&self, metered: bool) -> Came {
         let mut drafts = Vec::new();
         let session = match Session::start(self.system, metered, self.options.release).await {
@@ -181,27 +206,26 @@ impl Turn<'_> {
             Err(error) => return Came { runs: Vec::new(), failed: Some(error.context("it does not start")) },
         };
         let size = self.options.size();
-        // Counting needs no more than the shortest runs.
-        let short: Vec<Profile> = self.profiles.iter().filter_map(|one| Profile::named(one.id, Size::Quick)).collect();
+        let short = self.options.counted();
         let profiles = if metered { short.as_slice() } else { self.profiles };
         let profiles = profiles.iter().filter(|profile| !metered || one::is_metered(profile.id, size));
-        let mut failed = None;
+        let (mut failed, mut lost) = (None, Vec::new());
         for profile in profiles {
             // The stock over time is drawn of the seeds' load, so its outbox is waited for in any case.
             let settles = size == Size::Full || profile.id == bench_report::profiles::SEEDS;
             let (people, round) = (self.people, self.round);
             let one = one::One { session: &session, profile, people, round, settles };
-            if let Err(error) = one.run(&mut drafts).await {
+            if failed.is_some() {
+                lost.push(one.lost("a profile before it had failed"));
+            } else if let Err(error) = one.run(&mut drafts).await {
+                lost.push(one.lost(&format!("{error:#}")));
                 failed = Some(error.context(format!("profile {}", profile.id)));
-                break;
             }
         }
         one::settled(&drafts).await;
-        let judged = judge::all(&session, drafts, self.people).await;
+        let mut runs = judge::all(&session, drafts, self.people).await;
+        runs.append(&mut lost);
         let stopped = session.stop().await;
-        match judged {
-            Ok(runs) => Came { runs, failed: failed.or(stopped.err()) },
-            Err(error) => Came { runs: Vec::new(), failed: Some(failed.unwrap_or(error)) },
-        }
+        Came { runs, failed: failed.or(stopped.err()) }
     }
 }

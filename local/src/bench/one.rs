@@ -5,28 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
-use baseline::verdict::{Asked, Told};
-use bench_report::{Percentiles, ProcessCost, Run, Verdict};
+use baseline::verdict::Asked;
+use bench_report::{Check, FunctionCost, Percentiles, ProcessCost, Run, Verdict};
 use kafka::Span;
 use load_generator::processes::{Process, cpu_each, cpu_ms_of};
 use load_generator::{
-    Answered, Driven, GIVES_WAY_FAILURES, GIVES_WAY_MS, Latencies, Pace, Person, Plan, Profile, Sample, Size, Watched,
-    counts, drive,
+    Answered, Driven, Latencies, Pace, Person, Plan, Profile, Sample, Size, Watched, counts, drive, gives_way,
 };
 
 use super::session::Session;
 use super::stock::Watch;
+use crate::lambda::Usage;
+use crate::load::early::sell_out;
 use crate::load::fresh_id;
 use crate::load::people::admin;
 
-/// Refusals in a row after which a coupon counts as sold out everywhere: ten for each environment of an emulated host.
-const REFUSED_IN_A_ROW: usize = 160;
-const SOLD_OUT_MAX: Duration = Duration::from_secs(20);
 /// What a refusal is called that came behind a 202.
 const REFUSED_LATER: &str = "taken, and refused later";
 /// How long decisions may be behind, and how often they are asked for.
-const DECIDED_MAX: Duration = Duration::from_secs(60);
+pub(super) const DECIDED_MAX: Duration = Duration::from_secs(90);
 const DECIDED_POLL: Duration = Duration::from_millis(20);
 /// The last tickets of each coupon that are asked for: a coupon is decided in the order of its log.
 const LAST_TICKETS: usize = 3;
@@ -69,6 +66,7 @@ struct Moment {
     units: Option<bench_report::Units>,
     spans: Vec<(&'static str, Vec<Span>)>,
     redis_commands: Option<u64>,
+    functions: BTreeMap<String, Usage>,
     own_cpu_ms: f64,
 }
 
@@ -79,7 +77,7 @@ impl One<'_> {
         for plan in &self.profile.plans {
             let draft = self.step(*plan).await?;
             eprintln!("  {}", shown(&draft));
-            let gave_way = gives_way(&draft.run);
+            let gave_way = gives_way(plan, &draft.driven.samples)?;
             drafts.push(draft);
             if gave_way {
                 break;
@@ -91,34 +89,44 @@ impl One<'_> {
         Ok(())
     }
 
+    /// Whether a step is at rest before the next begins, and what it took is therefore its own. The steps of a rush come
+    /// one right behind the other: waiting for A's outbox behind each would take longer than the steps.
+    fn rests(&self) -> bool {
+        self.session.is_metered() || (self.settles && self.profile.plans.len() == 1)
+    }
+
     async fn step(&self, mut plan: Plan) -> anyhow::Result<Draft> {
         // Whoever asks until they know reads the store, and would be counted.
         plan.follow &= !self.session.is_metered();
         let coupons = self.coupons(&plan).await?;
         let hot = coupons.first().cloned().unwrap_or_default();
         let watch = Watch::start(self.session.tables.clone(), self.session.system.stores_as(), hot.clone());
-        let origin = Instant::now();
-        let early = if self.profile.sold_out { self.sell_out(&hot, &watch, origin).await? } else { Vec::new() };
-        if self.profile.sold_out && self.session.is_metered() {
-            settled_at(&watch, 0).await;
+        let mut early = Vec::new();
+        if self.profile.sold_out {
+            early = sell_out(&self.session.api, &hot, self.people).await?;
+            // What was taken in vain is a queue, too, and not the run's.
+            self.session.caught_up(DECIDED_MAX).await?;
+            if self.rests() {
+                settled_at(&watch, 0).await;
+            }
         }
         let before = self.moment().await?;
         let start = Instant::now();
         let watched = Arc::new(Watched::default());
         let driven =
             drive(&self.session.api, plan, coupons.clone(), Arc::clone(self.people), Arc::clone(&watched)).await?;
-        let decided = self.decided(&coupons, &driven).await;
+        let decided = self.decided(&coupons, &driven).await?;
         let decided_after = start.elapsed();
-        let early = early.into_iter().collect();
-        let mut run = self.blank(&plan, &driven)?;
+        let mut run = self.measured(&plan, &driven)?;
         if self.profile.sold_out && run.accepted > 0 {
             refused_later(&mut run, decided_after);
         }
         let mut draft = Draft { run, coupons, total: plan.stock, driven, watch, start, early, decided };
-        if self.session.is_metered() {
+        if self.rests() {
+            // Behind A's outbox, whose work for these coupons is a part of what they take.
             settled(std::slice::from_ref(&draft)).await;
+            self.took(&mut draft.run, &before).await?;
         }
-        self.took(&mut draft.run, &before).await?;
         Ok(draft)
     }
 
@@ -134,39 +142,17 @@ impl One<'_> {
         Ok(coupons)
     }
 
-    /// Lets the last of the people take what there is, and ask until they are refused again and again; or, by a system
-    /// that refuses nobody at its door (B), taken in vain as often, with nothing left in the store.
-    async fn sell_out(&self, coupon: &str, watch: &Watch, origin: Instant) -> anyhow::Result<Vec<Asked>> {
-        let (mut asked, mut in_vain) = (Vec::new(), 0);
-        let micros =
-            |moment: Instant| u64::try_from(moment.saturating_duration_since(origin).as_micros()).unwrap_or(u64::MAX);
-        for person in self.people.iter().rev().take(super::EARLY_PEOPLE).cycle() {
-            let sent = Instant::now();
-            let answer = self.session.api.issue(coupon, &person.token).await?;
-            let told = told_by(answer.status.as_u16(), answer.said().code.as_deref());
-            asked.push(Asked {
-                user_id: person.user_id.clone(),
-                sent_us: micros(sent),
-                answered_us: micros(Instant::now()),
-                told,
-            });
-            in_vain = match told {
-                Told::SoldOut | Told::AlreadyIssued => in_vain + 1,
-                Told::Accepted if watch.last() == Some(0) => in_vain + 1,
-                Told::Issued | Told::Accepted | Told::Nothing => 0,
-            };
-            if in_vain >= REFUSED_IN_A_ROW {
-                break;
-            }
-            if origin.elapsed() > SOLD_OUT_MAX {
-                bail!("{coupon} is not sold out after {} s: {}", SOLD_OUT_MAX.as_secs(), answer.shown());
-            }
+    /// Waits until everybody with a ticket has an outcome; whether they do. Where reads are counted, or a status says more
+    /// than is decided (B refuses by the stock alone, whatever is still queued), the log tells how far its consumers are;
+    /// else the last tickets of every coupon are asked for.
+    async fn decided(&self, coupons: &[String], driven: &Driven) -> anyhow::Result<bool> {
+        if self.session.is_metered() || self.profile.sold_out {
+            return self.session.caught_up(DECIDED_MAX).await;
         }
-        Ok(asked)
+        Ok(self.last_have_an_outcome(coupons, driven).await)
     }
 
-    /// Waits until the last tickets of every coupon have an outcome; whether they did.
-    async fn decided(&self, coupons: &[String], driven: &Driven) -> bool {
+    async fn last_have_an_outcome(&self, coupons: &[String], driven: &Driven) -> bool {
         let mut last: BTreeMap<usize, Vec<(usize, &str)>> = BTreeMap::new();
         for sample in driven.samples.iter().rev() {
             let of_coupon = last.entry(sample.coupon).or_default();
@@ -205,6 +191,7 @@ impl One<'_> {
             // Ends of topics are asked of the broker, which a timed run shall not wait for.
             spans: if self.session.is_metered() { self.session.spans().await? } else { Vec::new() },
             redis_commands: if self.session.is_metered() { self.session.redis_commands().await? } else { None },
+            functions: self.session.functions().await?,
             own_cpu_ms: cpu_ms_of(std::process::id()),
         })
     }
@@ -222,6 +209,7 @@ impl One<'_> {
             ProcessCost { name, cpu_ms, pss_mb }
         };
         run.processes = cpu_each(&before.processes, &after, 1).into_iter().map(cost).collect();
+        run.functions = functions_since(&before.functions, self.session.functions().await?);
         if !self.session.is_metered() {
             return Ok(());
         }
@@ -236,48 +224,69 @@ impl One<'_> {
         Ok(())
     }
 
-    /// What the answers by themselves say.
-    fn blank(&self, plan: &Plan, driven: &Driven) -> anyhow::Result<Run> {
-        let (refused, errors) = counts(&driven.samples);
-        let of = |holds: fn(&Sample) -> bool| Latencies::of(&driven.samples, holds).map(|some| percentiles(&some));
-        let mut told = Latencies::new()?;
-        driven.told.iter().filter_map(|told| told.after).for_each(|after| told.record(after));
-        let accepted = driven.samples.iter().filter(|sample| sample.is_accepted()).count();
-        Ok(Run {
+    /// A run of which nothing is known.
+    fn blank(&self) -> Run {
+        Run {
             system: self.session.system.id().into(),
             profile: self.profile.id.into(),
             round: self.round,
             metered: self.session.is_metered(),
+            ..Run::default()
+        }
+    }
+
+    /// What the answers by themselves say.
+    fn measured(&self, plan: &Plan, driven: &Driven) -> anyhow::Result<Run> {
+        let (refused, errors) = counts(&driven.samples);
+        let of = |holds: fn(&Sample) -> bool| Latencies::of(&driven.samples, holds).map(|some| percentiles(&some));
+        let mut told = Latencies::new()?;
+        // Whoever gave up would have waited longer still: left out, they would flatter.
+        driven.told.iter().for_each(|one| told.record(one.after));
+        Ok(Run {
             offered: match plan.pace {
                 Pace::Rate { per_second, .. } => Some(per_second),
                 Pace::Clients { .. } | Pace::Users { .. } => None,
             },
             seconds: driven.seconds,
             asked: u64::try_from(driven.samples.len())?,
-            accepted: u64::try_from(accepted)?,
+            accepted: u64::try_from(driven.samples.iter().filter(|sample| sample.is_accepted()).count())?,
             refused,
             errors,
-            issued: 0,
-            decided_seconds: None,
             accept_ms: of(Sample::is_accepted)?,
             refuse_ms: of(Sample::is_refused)?,
-            decision_ms: None,
             told_ms: percentiles(&told),
+            gave_up: u64::try_from(driven.told.iter().filter(|told| !told.knows).count())?,
             cold_accept_ms: of(|sample| sample.coupon > 0 && sample.is_accepted())?,
-            stock: None,
-            units: None,
-            log: None,
-            redis_commands: None,
-            processes: Vec::new(),
-            generator_cpu_ms: 0.0,
-            verdict: Verdict::default(),
+            ..self.blank()
         })
+    }
+
+    /// A run that was not brought to its end: its system's figures under the profile are not those of every round.
+    pub(super) fn lost(&self, why: &str) -> Run {
+        let check = Check { name: "the run came to its end".into(), held: false, found: why.to_owned() };
+        Run { verdict: Verdict { checks: vec![check], ..Verdict::default() }, ..self.blank() }
     }
 }
 
-/// Whoever was taken in after the end was refused all the same, only later: when the last of them had an outcome.
+/// What each function has taken since.
+fn functions_since(before: &BTreeMap<String, Usage>, now: BTreeMap<String, Usage>) -> Vec<FunctionCost> {
+    let since = |(name, usage): (String, Usage)| {
+        let old = before.get(&name);
+        FunctionCost {
+            invocations: usage.invocations.saturating_sub(old.map_or(0, |old| old.invocations)),
+            billed_ms: usage.billed_ms.saturating_sub(old.map_or(0, |old| old.billed_ms)),
+            memory_mb: usage.memory_mb,
+            name,
+        }
+    };
+    now.into_iter().map(since).collect()
+}
+
+/// Whoever was taken in after the end was refused all the same, only later: when the last of them had an outcome. Nobody
+/// was accepted, then.
 fn refused_later(run: &mut Run, decided_after: Duration) {
     run.refused.insert(REFUSED_LATER.into(), std::mem::take(&mut run.accepted));
+    run.accept_ms = None;
     run.seconds = run.seconds.max(decided_after.as_secs_f64());
 }
 
@@ -294,28 +303,10 @@ pub(super) fn percentiles(latencies: &Latencies) -> Option<Percentiles> {
     })
 }
 
-/// What an answer says, for the judge.
-pub(super) fn told_by(status: u16, code: Option<&str>) -> Told {
-    match (status, code) {
-        (201, _) => Told::Issued,
-        (202, _) => Told::Accepted,
-        (_, Some("SOLD_OUT")) => Told::SoldOut,
-        (_, Some("ALREADY_ISSUED")) => Told::AlreadyIssued,
-        _ => Told::Nothing,
-    }
-}
-
-/// Whether a step is the last: p99 beyond its bound, or too many failures.
-fn gives_way(run: &Run) -> bool {
-    let failures = u32::try_from(run.failures()).unwrap_or(u32::MAX);
-    let asked = u32::try_from(run.asked).unwrap_or(u32::MAX);
-    let late = run.accept_ms.is_some_and(|ms| ms.p99 > GIVES_WAY_MS);
-    run.offered.is_some() && (late || f64::from(failures) > GIVES_WAY_FAILURES * f64::from(asked))
-}
-
-/// Waits until the stock of each is what its accepted people left, or stands still for longer than any outbox waits.
+/// Waits until the stock of each is what its accepted people left, or stands still for longer than any outbox waits; it
+/// is looked at no more then.
 pub(super) async fn settled(drafts: &[Draft]) {
-    for draft in drafts {
+    for draft in drafts.iter().filter(|draft| !draft.watch.is_over()) {
         let winners: BTreeSet<usize> = draft
             .driven
             .samples
@@ -326,6 +317,7 @@ pub(super) async fn settled(drafts: &[Draft]) {
         let taken = u64::try_from(winners.len()).unwrap_or(u64::MAX);
         let left = if draft.early.is_empty() { draft.total.saturating_sub(taken) } else { 0 };
         settled_at(&draft.watch, left).await;
+        draft.watch.end();
     }
 }
 
@@ -366,25 +358,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_means_the_same_whoever_gave_it() {
-        assert_eq!(told_by(201, None), Told::Issued);
-        assert_eq!(told_by(410, Some("SOLD_OUT")), Told::SoldOut);
-        assert_eq!(told_by(409, Some("ALREADY_ISSUED")), Told::AlreadyIssued);
-        assert_eq!(told_by(503, Some("QUEUE_UNAVAILABLE")), Told::Nothing);
+    fn whoever_is_taken_in_vain_is_refused_later_and_was_never_accepted() {
+        let mut latencies = Latencies::new().unwrap();
+        latencies.record(Duration::from_millis(1));
+        let mut run = Run { accepted: 100, seconds: 1.0, accept_ms: percentiles(&latencies), ..Run::default() };
+        refused_later(&mut run, Duration::from_secs(4));
+        assert_eq!((run.accepted, run.refusals(), run.seconds, run.accept_ms), (0, 100, 4.0, None));
     }
 
     #[test]
-    fn whoever_is_taken_in_vain_is_refused_later() {
-        let mut run: Run = serde_json::from_value(serde_json::json!({
-            "system": "hybrid", "profile": "bots", "round": 1, "metered": false, "offered": null, "seconds": 1.0,
-            "asked": 100, "accepted": 100, "refused": {}, "errors": {}, "issued": 0, "decided_seconds": null,
-            "accept_ms": null, "refuse_ms": null, "decision_ms": null, "told_ms": null, "cold_accept_ms": null,
-            "stock": null, "units": null, "log": null, "redis_commands": null, "processes": [],
-            "generator_cpu_ms": 0.0, "verdict": {"checks": [], "flaws": []},
-        }))
-        .unwrap();
-        refused_later(&mut run, Duration::from_secs(4));
-        assert_eq!((run.accepted, run.refusals(), run.seconds), (0, 100, 4.0));
+    fn a_function_took_what_it_has_taken_since() {
+        let usage = |invocations, billed_ms| Usage { invocations, billed_ms, memory_mb: 512 };
+        let before = BTreeMap::from([("issue-api".to_owned(), usage(10, 100))]);
+        let now = [("issue-api".to_owned(), usage(15, 130)), ("issue-worker".to_owned(), usage(2, 9))].into();
+        let cost = |name: &str, invocations, billed_ms| FunctionCost {
+            name: name.into(),
+            invocations,
+            billed_ms,
+            memory_mb: 512,
+        };
+        assert_eq!(functions_since(&before, now), [cost("issue-api", 5, 30), cost("issue-worker", 2, 9)]);
     }
 
     #[test]

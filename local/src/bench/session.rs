@@ -1,12 +1,15 @@
 //! A system that runs for a while: a child process of ours with its own children, its addresses, and what is needed to
 //! look behind it. Metered, its store is ours, behind a proxy that counts.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use aws_sdk_dynamodb::Client;
+use bytes::Bytes;
+use hyper::Method;
 use kafka::{Connection, Reader, Span};
 use load_generator::api::Api;
 use load_generator::processes::{Process, of_tree};
@@ -16,9 +19,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 use super::compared::Compared;
+use crate::broker::Progress;
 use crate::data::DataDir;
 use crate::embedded::{Embedded, Order};
 use crate::fault_proxy::FaultProxy;
+use crate::lambda::{USAGE_PATH, Usage};
 use crate::parts::{self, Parts};
 use crate::process::{Child, LineSink, Program, Spawner};
 use crate::{dynamodb, ports};
@@ -32,6 +37,8 @@ const LAST_LINES: usize = 6;
 /// No answer of Redis to INFO is near this size.
 const INFO_BYTES_MAX: u64 = 64 * 1024;
 const INFO_MAX: Duration = Duration::from_secs(5);
+/// How often consumers are asked how far they are.
+const CAUGHT_UP_POLL: Duration = Duration::from_millis(20);
 
 /// The ready line.
 #[derive(Debug, Clone, Deserialize)]
@@ -40,6 +47,7 @@ pub(super) struct Addresses {
     pub(super) kafka: Option<String>,
     pub(super) dynamodb: String,
     pub(super) redis: Option<String>,
+    pub(super) functions: Option<String>,
 }
 
 /// A running system. Dropped, it is killed with everything it started.
@@ -52,6 +60,13 @@ pub(super) struct Session {
     child: Child,
     meter: Option<Meter>,
     reader: Option<Reader>,
+    consumers: Option<Consumers>,
+}
+
+/// Who decides what is in the log, for a system with one.
+struct Consumers {
+    progress: Progress,
+    topic: &'static str,
 }
 
 /// The store in front of which units are counted.
@@ -86,9 +101,12 @@ impl Session {
         };
         let engine = engine.unwrap_or_else(|| addresses.dynamodb.clone());
         let kafka = addresses.kafka.as_deref().map(Connection::plaintext);
-        let reader = kafka.map(|connection| Reader::new(&connection)).transpose()?;
-        let tables = dynamodb::patient_client(&engine).await;
-        Ok(Self { system, api: Api::new(&addresses.api)?, addresses, tables, child, meter, reader })
+        let reader = kafka.as_ref().map(Reader::new).transpose()?;
+        let consumers = kafka.zip(system.stores_as().consumers()).map(|(kafka, (group, topic))| {
+            anyhow::Ok(Consumers { progress: Progress::new(&kafka, group, topic)?, topic })
+        });
+        let (consumers, tables) = (consumers.transpose()?, dynamodb::patient_client(&engine).await);
+        Ok(Self { system, api: Api::new(&addresses.api)?, addresses, tables, child, meter, reader, consumers })
     }
 
     pub(super) fn is_metered(&self) -> bool {
@@ -114,6 +132,32 @@ impl Session {
             }
         }
         Ok(spans)
+    }
+
+    /// Waits until the consumers have worked off what is in their topic at this moment; whether they did in time. The
+    /// broker is asked, past API and store; a system without a topic has nothing to wait for.
+    pub(super) async fn caught_up(&self, within: Duration) -> anyhow::Result<bool> {
+        let (Some(reader), Some(consumers)) = (&self.reader, &self.consumers) else { return Ok(true) };
+        let (start, ends) = (Instant::now(), reader.spans(consumers.topic).await?);
+        loop {
+            // An answer that does not come is asked for again.
+            if let Ok(committed) = consumers.progress.committed(ends.iter().map(|span| span.partition)).await
+                && ends.iter().all(|span| committed.get(&span.partition).is_some_and(|next| *next >= span.end))
+            {
+                return Ok(true);
+            }
+            if start.elapsed() > within {
+                return Ok(false);
+            }
+            tokio::time::sleep(CAUGHT_UP_POLL).await;
+        }
+    }
+
+    /// What its functions have taken so far, as Lambda bills it; nothing of a system without.
+    pub(super) async fn functions(&self) -> anyhow::Result<BTreeMap<String, Usage>> {
+        let Some(host) = &self.addresses.functions else { return Ok(BTreeMap::new()) };
+        let answer = Api::new(host)?.call(Method::GET, USAGE_PATH, None, Bytes::new()).await?;
+        serde_json::from_slice(&answer.body).with_context(|| format!("no usage: {}", answer.shown()))
     }
 
     /// Records and bytes that came into the topics since.
@@ -153,6 +197,8 @@ impl Session {
 
     /// Ends it in good order.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
+        // Its client would complain of a broker that goes.
+        drop(self.consumers);
         self.child.stop(STOP_GRACE).await;
         match self.meter {
             Some(meter) => meter.store.order(Order::Stop).await,

@@ -1,6 +1,7 @@
-//! Watches one coupon's stock in the store, past the system and any proxy: every 20 ms while requests come, and more
-//! slowly afterwards until the session ends.
+//! Watches one coupon's stock in the store, past the system and any proxy: every 20 ms while it moves, and more slowly
+//! afterwards, until it is what it will be.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,10 +20,17 @@ const IDLE: Duration = Duration::from_secs(3);
 /// A watch; it ends when it is dropped.
 pub(super) struct Watch {
     seen: Arc<Mutex<Vec<(Instant, u64)>>>,
-    task: AbortHandle,
+    task: Option<AbortHandle>,
+    over: AtomicBool,
 }
 
 impl Watch {
+    /// What somebody else has seen.
+    #[cfg(test)]
+    pub(super) fn of(seen: Vec<(Instant, u64)>) -> Self {
+        Self { seen: Arc::new(Mutex::new(seen)), task: None, over: AtomicBool::new(true) }
+    }
+
     pub(super) fn start(tables: Client, system: System, coupon: String) -> Self {
         let seen: Arc<Mutex<Vec<(Instant, u64)>>> = Arc::default();
         let shared = Arc::clone(&seen);
@@ -40,7 +48,20 @@ impl Watch {
                 tokio::time::sleep(if moved.elapsed() > IDLE { EVERY_IDLE } else { EVERY }).await;
             }
         });
-        Self { seen, task: task.abort_handle() }
+        Self { seen, task: Some(task.abort_handle()), over: AtomicBool::new(false) }
+    }
+
+    /// Looks no more; what was seen stays.
+    pub(super) fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+
+    /// Whether it looks no more.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     /// What was seen since a moment, in ms from it; what was before counts as its start.
@@ -58,6 +79,6 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.task.abort();
+        self.end();
     }
 }

@@ -16,6 +16,12 @@ use crate::audit::Names;
 pub struct Decided(BTreeMap<(String, String), (String, i64)>);
 
 impl Decided {
+    /// One decision, for who tests what is made of it.
+    #[cfg(test)]
+    pub(crate) fn one(coupon_id: &str, ticket: &str, at_ms: i64) -> Self {
+        Self([((coupon_id.to_owned(), ticket.to_owned()), ("user-0".to_owned(), at_ms))].into())
+    }
+
     /// When a ticket was decided.
     #[must_use]
     pub fn at(&self, coupon_id: &str, ticket: &str) -> Option<i64> {

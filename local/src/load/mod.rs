@@ -5,6 +5,7 @@
 
 pub mod command;
 pub mod decisions;
+pub mod early;
 pub mod figures;
 pub mod measure;
 pub mod people;

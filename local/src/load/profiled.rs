@@ -6,18 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use load_generator::api::Api;
-use load_generator::{Driven, Latencies, Person, Plan, Profile, Sample, Watched, counts, drive};
+use load_generator::{Driven, Latencies, Person, Plan, Profile, Sample, Watched, counts, drive, gives_way};
 use serde_json::{Value, json};
 
+use super::early::{EARLY_PEOPLE, sell_out};
 use super::people::{admin, people};
 use super::{fresh_id, shown};
 
 /// How often a line says how far it is.
 const LINE_EVERY: Duration = Duration::from_secs(5);
-/// Coupons that are taken before bots come: those of the profile, and a few in vain.
-const EARLY_PEOPLE: usize = 64;
-/// Refusals in a row after which a coupon counts as sold out in every environment.
-const REFUSED_IN_A_ROW: usize = 160;
 
 /// A plan that was driven.
 pub(super) struct Ran {
@@ -32,7 +29,7 @@ impl Ran {
     }
 }
 
-/// Drives every plan of a profile.
+/// Drives the plans of a profile, until one gives way.
 ///
 /// # Errors
 /// A coupon is not created, or a task ended early.
@@ -53,23 +50,14 @@ pub(super) async fn run(api: &Api, profile: &Profile) -> anyhow::Result<Vec<Ran>
         eprintln!("{}: {} requests at most", profile.name, plan.requests_max());
         let watched = Arc::new(Watched::default());
         let driving = drive(api, *plan, coupons, Arc::clone(&people), Arc::clone(&watched));
-        ran.push(Ran { plan: *plan, driven: with_progress(&watched, driving).await? });
-    }
-    Ok(ran)
-}
-
-/// Lets the last of the people take what there is, and ask until they are refused again and again; bounded by how many
-/// requests that can take at the most.
-async fn sell_out(api: &Api, coupon: &str, people: &[Person]) -> anyhow::Result<()> {
-    let mut refused_in_a_row = 0;
-    for person in people.iter().rev().take(EARLY_PEOPLE).cycle().take(100 * REFUSED_IN_A_ROW) {
-        let answer = api.issue(coupon, &person.token).await?;
-        refused_in_a_row = if answer.status.is_client_error() { refused_in_a_row + 1 } else { 0 };
-        if refused_in_a_row == REFUSED_IN_A_ROW {
-            return Ok(());
+        let driven = with_progress(&watched, driving).await?;
+        let gave_way = gives_way(plan, &driven.samples)?;
+        ran.push(Ran { plan: *plan, driven });
+        if gave_way {
+            break;
         }
     }
-    anyhow::bail!("{coupon} is not sold out after {} requests", 100 * REFUSED_IN_A_ROW)
+    Ok(ran)
 }
 
 async fn with_progress<T>(watched: &Watched, done: impl Future<Output = T>) -> T {
@@ -105,6 +93,10 @@ pub(super) fn page(profile: &Profile, ran: &[Ran]) -> anyhow::Result<String> {
                 writeln!(page, "{name:<18} mean {:.2} ms, {}", latencies.mean_ms(), shown::percentiles(&latencies))?;
             }
         }
+        let gave_up = gave_up(driven);
+        if gave_up > 0 {
+            writeln!(page, "                   {gave_up} gave up asking what their ticket came to")?;
+        }
     }
     Ok(page)
 }
@@ -121,6 +113,7 @@ pub(super) fn json(profile: &Profile, ran: &[Ran]) -> anyhow::Result<Value> {
                 "answered": driven.samples.len(),
                 "refused": refused,
                 "failed": failed,
+                "gave_up": gave_up(driven),
             });
             for (name, latencies) in latencies(driven)? {
                 if let Some(step) = step.as_object_mut() {
@@ -133,9 +126,13 @@ pub(super) fn json(profile: &Profile, ran: &[Ran]) -> anyhow::Result<Value> {
     Ok(json!({ "profile": profile.id, "steps": steps }))
 }
 
+fn gave_up(driven: &Driven) -> usize {
+    driven.told.iter().filter(|told| !told.knows).count()
+}
+
 fn latencies(driven: &Driven) -> anyhow::Result<[(&'static str, Latencies); 3]> {
     let mut told = Latencies::new()?;
-    driven.told.iter().filter_map(|told| told.after).for_each(|after| told.record(after));
+    driven.told.iter().for_each(|one| told.record(one.after));
     Ok([
         ("accept", Latencies::of(&driven.samples, Sample::is_accepted)?),
         ("refuse", Latencies::of(&driven.samples, Sample::is_refused)?),

@@ -8,6 +8,8 @@ mod bad_input;
 #[cfg(test)]
 mod baselines;
 #[cfg(test)]
+mod benched;
+#[cfg(test)]
 mod by_hand;
 #[cfg(test)]
 mod callers;

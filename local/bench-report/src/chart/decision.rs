@@ -15,6 +15,7 @@ struct Row {
     name: String,
     p50: f64,
     p99: f64,
+    correct: bool,
 }
 
 /// The chart at the seeds' load; none without a figure.
@@ -33,6 +34,7 @@ pub(crate) fn decision(summary: &Summary<'_>, size: Size) -> Result<Option<Strin
                 name: system.name.clone(),
                 p50: of(|ms| ms.p50)?,
                 p99: of(|ms| ms.p99)?,
+                correct: cell.is_correct(),
             })
         })
         .collect();
@@ -69,10 +71,13 @@ fn draw(rows: &[Row], size: Size, svg: &mut String) -> Result<(), Box<dyn std::e
         .draw()?;
     for (row, line) in rows.iter().rev().zip(0_u32..) {
         let (y, colour) = (f64::from(line) + 0.35, colour(&row.system));
-        let shown = format!("{}: {} to {} ms", row.name, crate::text::figure(row.p50), crate::text::figure(row.p99));
+        let wrong = if row.correct { "" } else { ", outcome wrong" };
+        let shown =
+            format!("{}: {} to {} ms{wrong}", row.name, crate::text::figure(row.p50), crate::text::figure(row.p99));
         chart.draw_series([Text::new(shown, (low * 1.02, y + 0.55), label(INK))])?;
-        chart.draw_series(LineSeries::new([(row.p50, y), (row.p99, y)], colour.stroke_width(8)))?;
-        chart.draw_series([row.p50, row.p99].map(|ms| Circle::new((ms, y), 5, colour.filled())))?;
+        let (width, end) = if row.correct { (8, colour.filled()) } else { (2, colour.stroke_width(2)) };
+        chart.draw_series(LineSeries::new([(row.p50, y), (row.p99, y)], colour.stroke_width(width)))?;
+        chart.draw_series([row.p50, row.p99].map(|ms| Circle::new((ms, y), 5, end)))?;
     }
     root.present()?;
     drop(chart);

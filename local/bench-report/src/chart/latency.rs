@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use super::{GRID, MUTED, Size, colour, failed, label, log_range, tick};
 use crate::ReportError;
 use crate::profiles;
-use crate::summary::Summary;
+use crate::summary::{Cell, Summary};
 
 const CHART: &str = "latency over rate";
 /// Beyond this p99 a system has given way; the same bound stops the steps (`local bench`'s `rush`).
@@ -15,6 +15,8 @@ const GIVES_WAY_MS: f64 = 500.0;
 struct Line {
     system: String,
     points: Vec<(f64, f64)>,
+    /// Those of them whose outcome was wrong.
+    wrong: Vec<(f64, f64)>,
 }
 
 /// The chart; none without a step that was accepted.
@@ -33,16 +35,17 @@ fn lines(summary: &Summary<'_>) -> Vec<Line> {
         return Vec::new();
     };
     let cells = summary.cells(profile);
-    let of = |system: &crate::data::System| Line {
-        system: system.id.clone(),
-        points: cells
-            .iter()
-            .filter(|cell| cell.system.id == system.id)
-            .filter_map(|cell| {
-                let rate = cell.offered.or_else(|| cell.first()?.offered)?;
-                Some((rate, cell.timed(|run| Some(run.accept_ms?.p99))?.median))
-            })
-            .collect(),
+    let point = |cell: &Cell<'_>| {
+        let rate = cell.offered.or_else(|| cell.first()?.offered)?;
+        Some((rate, cell.timed(|run| Some(run.accept_ms?.p99))?.median))
+    };
+    let of = |system: &crate::data::System| {
+        let cells = || cells.iter().filter(|cell| cell.system.id == system.id);
+        Line {
+            system: system.id.clone(),
+            points: cells().filter_map(point).collect(),
+            wrong: cells().filter(|cell| !cell.is_correct()).filter_map(point).collect(),
+        }
     };
     summary.benchmark.systems.iter().map(of).collect()
 }
@@ -84,6 +87,7 @@ fn draw(lines: &[Line], size: Size, svg: &mut String) -> Result<(), Box<dyn std:
             true => Circle::new(*point, 4, colour.filled()),
             false => Circle::new(*point, 5, colour.stroke_width(2)),
         }))?;
+        chart.draw_series(line.wrong.iter().map(|point| Cross::new(*point, 8, colour.stroke_width(2))))?;
     }
     root.present()?;
     drop(chart);

@@ -7,8 +7,6 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use tables::{COLUMNS, COUNTED};
-
 use std::fmt::Write;
 
 use crate::chart::{Size, decision, latency, stock};
@@ -79,9 +77,10 @@ fn tiles(targets: &[Target]) -> String {
             Status::NotMeasured => "unknown",
         };
         // Writing into a string does not fail.
+        let tag = if target.struck { "s" } else { "b" };
         write!(
             html,
-            "<div class=\"tile {class}\"><b>{}</b><span>{}</span><small>{}: {} · {}</small></div>",
+            "<div class=\"tile {class}\"><{tag}>{}</{tag}><span>{}</span><small>{}: {} · {}</small></div>",
             escaped(&target.reached),
             escaped(target.name),
             target.status.shown(),
@@ -133,13 +132,13 @@ fn charts(summary: &Summary<'_>) -> Result<String, ReportError> {
     let mut html = String::new();
     html.push_str("<section><h2>Is the stock in the store right?</h2><p>Grey: coupons that people were promised. Colour: coupons that the store has taken from its stock. Filled: wrong meanwhile.</p><div class=\"grid\">");
     html.push_str(&stocks(summary)?);
-    html.push_str("</div></section>\n<section><h2>How long until the coupon is yours, or not?</h2><p>At the seeds' load. A decides while one waits for the answer; B and ours answer first.</p>");
+    html.push_str("</div></section>\n<section><h2>How long until the coupon is yours, or not?</h2><p>At the seeds' load. A decides while one waits for the answer; B and ours answer first. Thin and hollow: the outcome was wrong.</p>");
     html.push_str(&picture(
         decision(summary, WIDE_ROWS)?,
         decision(summary, NARROW_ROWS)?,
         "time to decision by system",
     ));
-    html.push_str("</section>\n<section><h2>How many at a time?</h2><p>Requests come by schedule, whether answers keep up or not; latency counts from when each was due.</p>");
+    html.push_str("</section>\n<section><h2>How many at a time?</h2><p>Requests come by schedule, whether answers keep up or not; latency counts from when each was due. A cross: the outcome was wrong.</p>");
     html.push_str(&picture(
         latency(summary, WIDE)?,
         latency(summary, NARROW)?,
@@ -149,6 +148,8 @@ fn charts(summary: &Summary<'_>) -> Result<String, ReportError> {
     Ok(html)
 }
 
+/// What stands beside a figure that is struck through.
+const WRONG: &str = "<em class=\"bad\">outcome wrong</em>";
 const WIDE_ROWS: Size = (840, 260);
 const NARROW_ROWS: Size = (340, 280);
 
@@ -157,16 +158,19 @@ fn stocks(summary: &Summary<'_>) -> Result<String, ReportError> {
     let systems = &summary.benchmark.systems;
     let runs: Vec<_> = systems
         .iter()
-        .filter_map(|system| Some((system, summary.cell(&system.id, profiles::SEEDS)?.first()?)))
-        .filter(|(_system, run)| run.stock.is_some())
+        .filter_map(|system| {
+            let cell = summary.cell(&system.id, profiles::SEEDS)?;
+            Some((system, cell.first()?, cell.is_correct()))
+        })
+        .filter(|(_system, run, _correct)| run.stock.is_some())
         .collect();
     let end = |run: &crate::data::Run| Some(run.stock.as_ref()?.series.last()?.at_ms / 1000.0);
-    let seconds = runs.iter().filter_map(|(_system, run)| end(run)).fold(1.0, f64::max);
+    let seconds = runs.iter().filter_map(|(_system, run, _correct)| end(run)).fold(1.0, f64::max);
     if runs.is_empty() {
         return Ok("<p class=\"none\">not measured</p>".into());
     }
     let mut html = String::new();
-    for (system, run) in runs {
+    for (system, run, correct) in runs {
         let (name, behind) = (escaped(&system.name), run.stock.as_ref().and_then(|stock| stock.behind_ms));
         let says = behind.map_or_else(String::new, |ms| {
             format!(
@@ -175,6 +179,7 @@ fn stocks(summary: &Summary<'_>) -> Result<String, ReportError> {
                 crate::text::figure(ms.max)
             )
         });
+        let says = if correct { says } else { format!("<s>{says}</s> {WRONG}") };
         let pictures = picture(
             stock(run, seconds, WIDE_SMALL)?,
             stock(run, seconds, NARROW_SMALL)?,

@@ -3,17 +3,19 @@
 use std::fmt::Write;
 
 use crate::ReportError;
+use crate::columns::{COLUMNS, COUNTED, Column, DETAILS};
 use crate::cost::Cost;
 use crate::data::{Benchmark, ProfileInfo};
 use crate::profiles::{BOTS, SUSTAINED};
-use crate::stats::{Spread, each, number};
-use crate::summary::{Cell, Summary};
-use crate::text::{dollars, escaped, figure, spread};
+use crate::summary::{Cell, Ratio, Summary};
+use crate::systems::REDIS;
+use crate::text::{COUNTED_BY_ITSELF, dollars, escaped, figure, spread};
 
 /// What a million coupons and a million refusals cost, as bars of their parts.
 pub(super) fn costs(summary: &Summary<'_>) -> Result<String, ReportError> {
-    let mut html =
-        String::from("<section><h2>What does it cost?</h2><p>By use, at list prices; what runs idle comes on top.</p>");
+    let mut html = String::from(
+        "<section><h2>What does it cost?</h2><p>By use, at list prices; what runs idle comes on top. × is the ratio to A's.</p>",
+    );
     let issued = |cell: &Cell<'_>| cell.cost_of_a_million_issued(&summary.prices);
     let refused = |cell: &Cell<'_>| cell.cost_of_a_million_refused(&summary.prices);
     html.push_str("<h3>A million coupons, in a rush</h3>");
@@ -36,6 +38,7 @@ fn bars(
             bars.push((system, cell.is_correct(), cost));
         }
     }
+    let of_a = bars.iter().find(|(system, ..)| system.id == REDIS).map(|(_, correct, cost)| (cost.total(), *correct));
     let most = bars.iter().map(|(_, _, cost)| cost.total()).fold(0.0, f64::max);
     if most <= 0.0 {
         return Ok("<p class=\"none\">not measured</p>".into());
@@ -43,12 +46,14 @@ fn bars(
     let mut html = String::from("<div class=\"bars\">");
     for (system, correct, cost) in bars {
         let class = if correct { "" } else { " wrong" };
+        let ratio = of_a.filter(|_| system.id != REDIS).and_then(|a| Ratio::of(cost.total(), a));
         write!(
             html,
-            "<div class=\"bar {}{class}\"><span>{}</span><b>{}</b><div>",
+            "<div class=\"bar {}{class}\"><span>{}</span><b>{}{}</b><div>",
             escaped(&system.id),
             escaped(&system.name),
-            dollars(cost.total())
+            dollars(cost.total()),
+            beside(ratio)
         )
         .ok();
         let parts: Vec<_> = cost.parts.iter().filter(|(_name, part)| *part > 0.0).collect();
@@ -113,50 +118,11 @@ pub(super) fn verdicts(summary: &Summary<'_>) -> String {
     html
 }
 
-/// A column: its heading, and what stands in it.
-type Column = (&'static str, fn(&Cell<'_>) -> Option<Spread>);
-
-/// Every figure of a profile's table, in the order in which they are shown.
-pub(crate) const COLUMNS: [Column; 16] = [
-    ("accepted/s", |cell| cell.accepted_per_second()),
-    ("decided/s", |cell| cell.decided_per_second()),
-    ("refused/s", |cell| cell.refused_per_second()),
-    ("errors", |cell| cell.timed(|run| Some(number(run.failures())))),
-    ("accept p50 ms", |cell| cell.timed(|run| Some(run.accept_ms?.p50))),
-    ("p95", |cell| cell.timed(|run| Some(run.accept_ms?.p95))),
-    ("p99", |cell| cell.timed(|run| Some(run.accept_ms?.p99))),
-    ("p99.9", |cell| cell.timed(|run| Some(run.accept_ms?.p999))),
-    ("max", |cell| cell.timed(|run| Some(run.accept_ms?.max))),
-    ("refuse p99 ms", |cell| cell.timed(|run| Some(run.refuse_ms?.p99))),
-    ("decision p50 ms", |cell| cell.timed(|run| Some(run.decision_ms?.p50))),
-    ("p99", |cell| cell.timed(|run| Some(run.decision_ms?.p99))),
-    ("told p50 ms", |cell| cell.timed(|run| Some(run.told_ms?.p50))),
-    ("stock wrong p50 ms", |cell| cell.timed(|run| Some(run.stock.as_ref()?.behind_ms?.p50))),
-    ("CPU ms an answer", |cell| cell.cpu_ms_per_answer()),
-    ("memory MB", |cell| cell.memory_mb()),
-];
-
-/// What a metered run counts, by coupon issued and by refusal.
-pub(crate) const COUNTED: [Column; 7] = [
-    ("write units a coupon", |cell| cell.write_units_per_coupon()),
-    ("read units a coupon", |cell| cell.read_units_per_coupon()),
-    ("records a coupon", |cell| cell.counted(|run| each(number(run.log?.records), run.issued))),
-    ("bytes a coupon", |cell| cell.counted(|run| each(number(run.log?.bytes), run.issued))),
-    ("write units a refusal", |cell| {
-        cell.counted(|run| each(run.units?.write, run.refusals()).filter(|_| run.accepted == 0))
-    }),
-    ("read units a refusal", |cell| {
-        cell.counted(|run| each(run.units?.read, run.refusals()).filter(|_| run.accepted == 0))
-    }),
-    ("records a refusal", |cell| {
-        cell.counted(|run| each(number(run.log?.records), run.refusals()).filter(|_| run.accepted == 0))
-    }),
-];
-
 /// A table for each profile.
 pub(super) fn profiles(summary: &Summary<'_>) -> String {
-    let mut html =
-        String::from("<section><h2>All figures</h2><p>Medians, with the lowest and the highest round in brackets.</p>");
+    let mut html = String::from(
+        "<section><h2>All figures</h2><p>Medians, with the lowest and the highest round in brackets; × is the ratio to A's.</p>",
+    );
     for profile in &summary.benchmark.profiles {
         html.push_str(&profile_table(summary, profile));
     }
@@ -166,41 +132,91 @@ pub(super) fn profiles(summary: &Summary<'_>) -> String {
 
 fn profile_table(summary: &Summary<'_>, profile: &ProfileInfo) -> String {
     let cells = summary.cells(profile);
-    let mut html = format!("<h3>{}</h3><p>{}</p>", escaped(&profile.name), escaped(&profile.says));
+    let mut html = format!("<h3>{}</h3><p>{}", escaped(&profile.name), escaped(&profile.says));
+    if let Some(counted) = &profile.counted {
+        write!(html, " {COUNTED_BY_ITSELF} {}", escaped(counted)).ok();
+    }
+    html.push_str("</p>");
     if cells.is_empty() {
         return html + "<p class=\"none\">not measured</p>";
     }
-    // A column in which nobody has a figure says nothing.
-    let columns: Vec<Column> =
-        COLUMNS.into_iter().chain(COUNTED).filter(|(_, of)| cells.iter().any(|cell| of(cell).is_some())).collect();
-    html.push_str("<div class=\"scroll\"><table><tr><th>system</th>");
+    html.push_str(&table(summary, &cells, COLUMNS.into_iter().chain(COUNTED)));
+    html.push_str("<details><summary>More of it</summary>");
+    html.push_str(&table(summary, &cells, DETAILS));
+    html.push_str(&processes(&cells));
+    html.push_str("</details>");
+    html
+}
+
+/// A row for each cell; a column in which nobody has a figure says nothing, and is left out.
+fn table(summary: &Summary<'_>, cells: &[Cell<'_>], columns: impl IntoIterator<Item = Column>) -> String {
+    let shown = |column: &Column| cells.iter().any(|cell| (column.of)(cell).is_some());
+    let columns: Vec<Column> = columns.into_iter().filter(shown).collect();
+    if columns.is_empty() {
+        return String::new();
+    }
+    let mut html = String::from("<div class=\"scroll\"><table><tr><th>system</th>");
     let stepped = cells.iter().any(|cell| cell.offered.is_some());
     if stepped {
         html.push_str("<th>offered/s</th>");
     }
-    for (name, _) in &columns {
-        write!(html, "<th>{name}</th>").ok();
+    for column in &columns {
+        write!(html, "<th>{}</th>", column.name).ok();
     }
     html.push_str("</tr>");
-    for cell in &cells {
-        let class = if cell.is_correct() { "" } else { " wrong" };
-        write!(
-            html,
-            "<tr class=\"{}{class}\"><td><i></i>{}</td>",
-            escaped(&cell.system.id),
-            escaped(&cell.system.name)
-        )
-        .ok();
+    for cell in cells {
+        html.push_str(&row(cell));
         if stepped {
             write!(html, "<td>{}</td>", cell.offered.map_or_else(|| "–".into(), figure)).ok();
         }
-        for (_, of) in &columns {
-            write!(html, "<td class=\"figure\">{}</td>", spread(of(cell))).ok();
+        for column in &columns {
+            let ratio = if column.compared { summary.to_a(cell, column.of) } else { None };
+            write!(html, "<td class=\"figure\">{}{}</td>", spread((column.of)(cell)), beside(ratio)).ok();
         }
         html.push_str("</tr>");
     }
     html.push_str("</table></div>");
     html
+}
+
+/// The begin of a cell's row.
+fn row(cell: &Cell<'_>) -> String {
+    let class = if cell.is_correct() { "" } else { " wrong" };
+    let system = cell.system;
+    format!("<tr class=\"{}{class}\"><td><i></i>{}</td>", escaped(&system.id), escaped(&system.name))
+}
+
+/// A ratio as it stands beside its figure, struck through where A's outcome was wrong.
+fn beside(ratio: Option<Ratio>) -> String {
+    match ratio {
+        None => String::new(),
+        Some(ratio) if ratio.sound => format!(" <small>{}</small>", ratio.shown()),
+        Some(ratio) => format!(" <small><s>{}</s></small>", ratio.shown()),
+    }
+}
+
+/// What each kind of process took; the median of the rounds.
+fn processes(cells: &[Cell<'_>]) -> String {
+    let mut rows = String::new();
+    for cell in cells {
+        for (name, cpu_ms, pss_mb) in cell.processes() {
+            rows.push_str(&row(cell));
+            write!(
+                rows,
+                "<td>{}</td><td class=\"figure\">{}</td><td class=\"figure\">{}</td></tr>",
+                escaped(name),
+                spread(cpu_ms),
+                spread(pss_mb)
+            )
+            .ok();
+        }
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    format!(
+        "<div class=\"scroll\"><table><tr><th>system</th><th>process</th><th>CPU ms</th><th>memory MB</th></tr>{rows}</table></div>"
+    )
 }
 
 /// The price table.

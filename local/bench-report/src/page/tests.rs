@@ -1,7 +1,7 @@
 //! The page and the section, from made-up runs: what a reader must find, and what must not be there.
 
 use super::html;
-use crate::data::{Benchmark, Log, Percentiles, Run, Stock, StockPoint, Units};
+use crate::data::{Benchmark, Log, Percentiles, ProcessCost, Run, Stock, StockPoint, Units};
 use crate::markdown;
 use crate::summary::tests::{benchmark, check, run};
 
@@ -9,8 +9,20 @@ fn percentiles(ms: f64) -> Percentiles {
     Percentiles { count: 9, p50: ms, p95: ms * 2.0, p99: ms * 3.0, p999: ms * 4.0, max: ms * 5.0 }
 }
 
-/// Every system under every profile; A is wrong in its rush.
+/// What A is wrong in: whatever a chart, a bar or a target is made of.
+const WRONG: [&str; 4] = ["seeds", "rush", "sustained", "bots"];
+
+/// Every system under every profile; A is wrong in some.
 fn whole() -> Benchmark {
+    let mut benchmark = right();
+    for wrong in benchmark.runs.iter_mut().filter(|run| run.system == "redis" && WRONG.contains(&run.profile.as_str()))
+    {
+        wrong.verdict.checks = vec![check(false)];
+    }
+    benchmark
+}
+
+fn right() -> Benchmark {
     let mut runs = Vec::new();
     for (system, factor) in [("redis", 1.0), ("hybrid", 2.0), ("ours", 1.2), ("emulated", 3.0)] {
         for profile in ["seeds", "sustained", "hot", "duplicates", "bots"] {
@@ -24,9 +36,6 @@ fn whole() -> Benchmark {
         for rate in [200.0, 800.0] {
             runs.push(Run { offered: Some(rate), ..one(run(system, "rush", 1), factor * rate / 100.0) });
         }
-    }
-    for wrong in runs.iter_mut().filter(|run| run.system == "redis" && run.profile == "rush") {
-        wrong.verdict.checks = vec![check(false)];
     }
     benchmark(runs)
 }
@@ -71,11 +80,64 @@ fn every_chart_is_drawn_for_a_desk_and_for_a_phone() {
 #[test]
 fn figures_of_a_wrong_outcome_are_struck_through_and_the_reason_is_told() {
     let (benchmark, page) = (whole(), html(&whole()).unwrap());
-    assert_eq!(page.matches("<tr class=\"redis wrong\">").count(), 2, "both steps of the rush");
+    // Three profiles and two steps of the rush, each in its table and in its details.
+    assert_eq!(page.matches("<tr class=\"redis wrong\">").count(), 10);
     assert_eq!(page.matches("<tr class=\"ours wrong\">").count(), 0);
-    assert!(page.contains("user-7 has 2") && page.contains("outcome wrong in 2 of 12 runs"));
+    assert!(page.contains("user-7 has 2") && page.contains("outcome wrong in 8 of 12 runs"));
     let section = markdown(&benchmark).unwrap();
     assert!(section.contains("~~500~~") && section.contains("not “nobody has two”: user-7 has 2"), "{section}");
+}
+
+#[test]
+fn pictures_captions_bars_and_targets_say_what_was_wrong_too() {
+    let (wrong, right) = (html(&whole()).unwrap(), html(&right()).unwrap());
+    let more = |what: &str| wrong.matches(what).count() - right.matches(what).count();
+    assert_eq!(more("<s>wrong for"), 1, "the stock of A");
+    assert_eq!(more("ms, outcome wrong"), 2, "A's time to decision, for a desk and for a phone");
+    assert_eq!(more("<line "), 8, "two crosses over A's rates, for a desk and for a phone");
+    assert_eq!(more("<div class=\"bar redis wrong\">"), 2, "A's costs");
+    assert_eq!(more("<div class=\"tile met\"><s>"), 1, "accepting is compared with a wrong one");
+    assert_eq!(right.matches("<s>").count(), 0);
+}
+
+#[test]
+fn costs_and_targets_of_a_wrong_outcome_are_struck_through_in_the_section_too() {
+    let section = markdown(&whole()).unwrap();
+    let line = |start: &str| section.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
+    assert!(line("| the stock is right sooner").contains("| ~~0.83×~~ |"), "{section}");
+    let costs = section.split_once("What a million").unwrap().1;
+    let costs: Vec<&str> = costs.lines().filter(|line| line.contains("'s name |")).collect();
+    assert!(costs[0].contains("~~$") && !costs[0].contains('×'), "{costs:?}");
+    assert!(costs[2].contains("~~1.00×~~") && !costs[2].contains("~~$"), "{costs:?}");
+}
+
+#[test]
+fn a_figure_has_its_ratio_to_as_beside_it() {
+    let (page, section) = (html(&right()).unwrap(), markdown(&right()).unwrap());
+    assert!(page.contains("<td class=\"figure\">2.00 <small>2.00×</small></td>"), "B's median under every profile");
+    let line = section.lines().find(|line| line.starts_with("| accept p50 ms")).unwrap();
+    assert_eq!(line, "| accept p50 ms | 1.00 | 2.00 2.00× | 1.20 1.20× | 3.00 3.00× |");
+}
+
+#[test]
+fn a_rush_is_a_line_for_each_step() {
+    let section = markdown(&right()).unwrap();
+    assert!(section.contains("| redis's name | 200 | 500 | 250 | 0.00 | 2.00 | 6.00 | "), "{section}");
+    assert!(section.contains("| hybrid's name | 800 | 500 1.00× |"), "{section}");
+}
+
+#[test]
+fn processes_and_what_is_read_once_are_in_the_details() {
+    let mut benchmark = right();
+    for run in &mut benchmark.runs {
+        run.processes = vec![ProcessCost { name: "issue-<api>".into(), cpu_ms: 1234.0, pss_mb: 14.0 }];
+        (run.gave_up, run.cold_accept_ms, run.told_ms) = (3, run.accept_ms, run.accept_ms);
+    }
+    let page = html(&benchmark).unwrap();
+    assert!(page.contains("issue-&lt;api&gt;</td><td class=\"figure\">1,234</td><td class=\"figure\">14.0</td>"));
+    for heading in ["decision p95 ms", "gave up asking", "cold accept p50 ms"] {
+        assert!(page.contains(&format!("<th>{heading}</th>")), "{heading}");
+    }
 }
 
 #[test]

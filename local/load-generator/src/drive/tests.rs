@@ -55,7 +55,7 @@ async fn run(shop: Shop, pace: Pace) -> Driven {
 
 #[tokio::test]
 async fn every_answer_is_what_it_is() {
-    let driven = run(Shop::default(), Pace::Clients { clients: 1, requests: 5 }).await;
+    let driven = run(Shop::default(), Pace::Clients { clients: 1, requests: 5, seconds: 60.0 }).await;
     let answers: Vec<&Answered> = driven.samples.iter().map(|sample| &sample.answer).collect();
     let refused = Answered::Refused { code: "SOLD_OUT".into() };
     let failed = Answered::Failed { what: "503 QUEUE_UNAVAILABLE".into() };
@@ -77,9 +77,26 @@ async fn a_schedule_does_not_wait_for_answers_and_counts_from_when_a_request_was
 #[tokio::test]
 async fn somebody_with_a_ticket_asks_until_they_know() {
     let shop = Shop { accepts: true, ..Shop::default() };
-    let driven = run(shop, Pace::Clients { clients: 2, requests: 10 }).await;
+    let driven = run(shop, Pace::Clients { clients: 2, requests: 10, seconds: 60.0 }).await;
     assert_eq!(driven.told.len(), 1, "one in fifty, and the first is one");
-    assert!(driven.told[0].after.unwrap() >= 3 * FOLLOW_POLL);
+    assert!(driven.told[0].knows && driven.told[0].after >= 3 * FOLLOW_POLL);
+}
+
+#[tokio::test]
+async fn clients_stop_when_their_time_is_over() {
+    let slow = Shop { slow: true, ..Shop::default() };
+    let driven = run(slow, Pace::Clients { clients: 2, requests: 20, seconds: 0.3 }).await;
+    // An answer takes 200 ms: each asks at 0 and at 200, or less often on a slow machine.
+    assert!((2..=4).contains(&driven.samples.len()), "{}", driven.samples.len());
+}
+
+#[tokio::test]
+async fn answers_are_in_the_order_in_which_they_came_by_schedule_too() {
+    // The first waits as long as it is looked after; the others only for their answers.
+    let shop = Shop { accepts: true, ..Shop::default() };
+    let driven = run(shop, Pace::Rate { per_second: 200.0, seconds: 0.05 }).await;
+    assert_eq!(driven.samples.len(), 10);
+    assert!(driven.samples.is_sorted_by_key(|sample| sample.answered), "{:?}", driven.samples);
 }
 
 #[tokio::test]

@@ -1,0 +1,73 @@
+//! Every figure that a table shows, in the order in which they are shown, the same in HTML and Markdown.
+
+use crate::stats::{Spread, each, number};
+use crate::summary::Cell;
+
+/// A figure of a cell: its heading, what it is, and whether its ratio to A's stands beside it.
+#[derive(Clone, Copy)]
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) of: fn(&Cell<'_>) -> Option<Spread>,
+    pub(crate) compared: bool,
+}
+
+const fn figure(name: &'static str, of: fn(&Cell<'_>) -> Option<Spread>) -> Column {
+    Column { name, of, compared: false }
+}
+
+const fn compared(name: &'static str, of: fn(&Cell<'_>) -> Option<Spread>) -> Column {
+    Column { name, of, compared: true }
+}
+
+/// What a timed run measures.
+pub(crate) const COLUMNS: [Column; 19] = [
+    figure("took s", |cell| cell.timed(|run| Some(run.seconds).filter(|_| run.asked > 0))),
+    compared("accepted/s", |cell| cell.accepted_per_second()),
+    compared("decided/s", |cell| cell.decided_per_second()),
+    compared("refused/s", |cell| cell.refused_per_second()),
+    figure("errors", |cell| cell.timed(|run| Some(number(run.failures())).filter(|_| run.asked > 0))),
+    compared("accept p50 ms", |cell| cell.timed(|run| Some(run.accept_ms?.p50))),
+    figure("p95", |cell| cell.timed(|run| Some(run.accept_ms?.p95))),
+    compared("p99", |cell| cell.timed(|run| Some(run.accept_ms?.p99))),
+    figure("p99.9", |cell| cell.timed(|run| Some(run.accept_ms?.p999))),
+    figure("max", |cell| cell.timed(|run| Some(run.accept_ms?.max))),
+    compared("cold accept p50 ms", |cell| cell.timed(|run| Some(run.cold_accept_ms?.p50))),
+    compared("p99", |cell| cell.timed(|run| Some(run.cold_accept_ms?.p99))),
+    figure("refuse p99 ms", |cell| cell.timed(|run| Some(run.refuse_ms?.p99))),
+    compared("decision p50 ms", |cell| cell.timed(|run| Some(run.decision_ms?.p50))),
+    compared("p99", |cell| cell.timed(|run| Some(run.decision_ms?.p99))),
+    figure("told p50 ms", |cell| cell.timed(|run| Some(run.told_ms?.p50))),
+    figure("stock wrong p50 ms", |cell| cell.timed(|run| Some(run.stock.as_ref()?.behind_ms?.p50))),
+    figure("CPU ms an answer", |cell| cell.cpu_ms_per_answer()),
+    figure("memory MB", |cell| cell.memory_mb()),
+];
+
+/// What a metered run counts, by coupon issued and by refusal.
+pub(crate) const COUNTED: [Column; 7] = [
+    figure("write units a coupon", |cell| cell.write_units_per_coupon()),
+    figure("read units a coupon", |cell| cell.read_units_per_coupon()),
+    figure("records a coupon", |cell| cell.counted(|run| each(number(run.log?.records), run.issued))),
+    figure("bytes a coupon", |cell| cell.counted(|run| each(number(run.log?.bytes), run.issued))),
+    figure("write units a refusal", |cell| {
+        cell.counted(|run| each(run.units?.write, run.refusals()).filter(|_| run.accepted == 0))
+    }),
+    figure("read units a refusal", |cell| {
+        cell.counted(|run| each(run.units?.read, run.refusals()).filter(|_| run.accepted == 0))
+    }),
+    figure("records a refusal", |cell| {
+        cell.counted(|run| each(number(run.log?.records), run.refusals()).filter(|_| run.accepted == 0))
+    }),
+];
+
+/// What the page shows in its details alone.
+pub(crate) const DETAILS: [Column; 9] = [
+    figure("refuse p50 ms", |cell| cell.timed(|run| Some(run.refuse_ms?.p50))),
+    figure("decision p95 ms", |cell| cell.timed(|run| Some(run.decision_ms?.p95))),
+    figure("p99.9", |cell| cell.timed(|run| Some(run.decision_ms?.p999))),
+    figure("max", |cell| cell.timed(|run| Some(run.decision_ms?.max))),
+    figure("told p99 ms", |cell| cell.timed(|run| Some(run.told_ms?.p99))),
+    figure("gave up asking", |cell| cell.timed(|run| Some(number(run.gave_up)).filter(|_| run.told_ms.is_some()))),
+    figure("stock wrong p99 ms", |cell| cell.timed(|run| Some(run.stock.as_ref()?.behind_ms?.p99))),
+    figure("stock right after ms", |cell| cell.timed(|run| run.stock.as_ref()?.settled_ms)),
+    figure("generator CPU ms", |cell| cell.timed(|run| Some(run.generator_cpu_ms).filter(|ms| *ms > 0.0))),
+];
