@@ -89,6 +89,15 @@ pub(crate) struct World {
     pub(crate) awaits_zombies: Cell<bool>,
 }
 
+/// A log with the three topics and nothing in them.
+fn empty_topics(names: &Names, partitions: usize) -> MemoryLog {
+    let topics = MemoryLog::new();
+    topics.create_topic(&names.requests, partitions);
+    topics.create_topic(&names.results, 10);
+    topics.create_topic(&names.dead_letters, 1);
+    topics
+}
+
 impl World {
     pub(crate) fn new(seed: u64, defect: Option<Defect>, show: Option<Show>) -> Rc<Self> {
         let dice = Dice::new(seed);
@@ -96,10 +105,7 @@ impl World {
         let timeline = Timeline::start();
         let trace = Trace::new(timeline, show);
         let names = Arc::new(Names::default());
-        let (tables, topics) = (MemoryStore::new(), MemoryLog::new());
-        topics.create_topic(&names.requests, plan.partitions);
-        topics.create_topic(&names.results, 10);
-        topics.create_topic(&names.dead_letters, 1);
+        let (tables, topics) = (MemoryStore::new(), empty_topics(&names, plan.partitions));
         let planted = Planted { defect, dice: dice.clone(), batch_ends: Arc::default() };
         let sky = Arc::new(Sky::default());
         let store = PlantedStore {
