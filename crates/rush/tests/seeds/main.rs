@@ -85,7 +85,7 @@ mod tests {
 
     /// Seeds that stay whatever `SEEDS` is: each was the first to find what is written beside it, the first of them when it
     /// was put into the functions by hand. They mean what they mean as long as nobody draws otherwise.
-    const KEPT: [(u64, &str); 7] = [
+    const KEPT: [(u64, &str); 8] = [
         (1, "outcomes told before their commit"),
         (2, "winners remembered as holders before their commit"),
         (10, "heads cached for minutes"),
@@ -93,6 +93,7 @@ mod tests {
         (74, "the epochs of before kept when a head is loaded again"),
         (157, "a request from before its coupon's creation, handed over again behind it"),
         (19_452, "the same, by a late duplicate whose result was not acknowledged, and which nobody repeats"),
+        (1_130_532, "the same, and the head alone told that it was decided"),
     ];
 
     #[track_caller]
