@@ -24,6 +24,7 @@ shop=$("$local" token --user shop --scope coupons:write --expires-in 2h)
 echo "| system | by | requests | requests/s | mean ms | p50 | p95 | p99 |"
 echo "| --- | --- | --- | --- | --- | --- | --- | --- |"
 for system in $systems; do
+    rm -f "$work/ready"
     "$local" baseline "$system" --port 0 >"$work/ready" 2>"$work/log" &
     pid=$!
     until [ -s "$work/ready" ]; do

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use futures_util::{Stream, StreamExt as _};
 use kafka::{Connection, ReadRecord};
 use rdkafka::consumer::{CommitMode, Consumer as _, StreamConsumer};
@@ -14,6 +15,8 @@ use tokio::task::JoinSet;
 
 /// The embedded broker's fetch does not wake on new data; with the client's default a lone record would wait 500 ms.
 const FETCH_WAIT_MS: &str = "20";
+/// How long the broker may take at the start to tell where the group is.
+const OFFSETS_MAX: Duration = Duration::from_secs(10);
 /// How long to wait before a batch that could not be worked off is tried again.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
@@ -62,8 +65,8 @@ impl Reading {
     /// Starts a task for each partition, side by side.
     ///
     /// The partitions are assigned, not subscribed to, for this process is all of the group; where it goes on after a crash
-    /// is the group's offset all the same.
-    pub(crate) fn each_partition<W: Work + 'static>(
+    /// is the group's offset all the same. It is asked here, so that a system that has started does read.
+    pub(crate) async fn each_partition<W: Work + 'static>(
         self,
         kafka: &Connection,
         work: &Arc<W>,
@@ -71,11 +74,7 @@ impl Reading {
         stopped: &watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         let consumer = Arc::new(member(kafka, self.group)?);
-        let mut all = TopicPartitionList::new();
-        for partition in 0..self.partitions {
-            all.add_partition_offset(self.topic, partition, Offset::Stored)?;
-        }
-        consumer.assign(&all)?;
+        consumer.assign(&self.positions(&consumer).await?)?;
         for partition in 0..self.partitions {
             let Some(queue) = consumer.split_partition_queue(self.topic, partition) else {
                 anyhow::bail!("{}-{partition} has no queue", self.topic);
@@ -88,6 +87,20 @@ impl Reading {
         }
         tasks.spawn(serve_events(consumer, stopped.clone()));
         Ok(())
+    }
+
+    /// Where the group goes on.
+    async fn positions(&self, consumer: &Arc<StreamConsumer>) -> anyhow::Result<TopicPartitionList> {
+        let (consumer, mut all) = (Arc::clone(consumer), TopicPartitionList::new());
+        all.add_partition_range(self.topic, 0, self.partitions.saturating_sub(1));
+        let asked = tokio::task::spawn_blocking(move || consumer.committed_offsets(all, OFFSETS_MAX));
+        let committed = asked.await?.with_context(|| format!("no answer where {} goes on", self.group))?;
+        let mut positions = TopicPartitionList::new();
+        for place in committed.elements() {
+            let offset = if place.offset() == Offset::Invalid { Offset::Beginning } else { place.offset() };
+            positions.add_partition_offset(self.topic, place.partition(), offset)?;
+        }
+        Ok(positions)
     }
 
     /// Hands what `records` has ready to `work` until `stopped`: each batch again and again until it is worked off, and

@@ -11,6 +11,7 @@ mod http;
 mod hybrid;
 mod ours;
 mod problem;
+mod produce;
 mod queue;
 mod redis_outbox;
 mod running;

@@ -73,13 +73,13 @@ impl Running {
                 router(system, authorizer)
             }
             System::Hybrid => {
-                let system = Hybrid::start(store(), parts.queue().await?, parts.kafka()?)?;
-                system.consume(parts.kafka()?, &mut tasks, &stopped)?;
+                let system = Hybrid::start(store(), parts.queue().await?, parts.kafka()?).await?;
+                system.consume(parts.kafka()?, &mut tasks, &stopped).await?;
                 router(system, authorizer)
             }
             System::Ours => {
-                ours::consume(&parts.dynamodb, parts.kafka()?, &mut tasks, &stopped)?;
-                ours::router(&parts.dynamodb, parts.kafka()?, authorizer)?
+                ours::consume(&parts.dynamodb, parts.kafka()?, &mut tasks, &stopped).await?;
+                ours::router(&parts.dynamodb, parts.kafka()?, authorizer).await?
             }
         };
         tasks.spawn(serve(listener, bounded(app), stopped));

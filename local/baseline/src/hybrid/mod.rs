@@ -23,6 +23,7 @@ use self::issuing::Issuing;
 use crate::consume::Reading;
 use crate::http::{Coupons, NewCoupon, Reply};
 use crate::problem::Problem;
+use crate::produce::producer;
 use crate::queue::Queue;
 use crate::stamp;
 use crate::store::{Coupon, Store};
@@ -58,13 +59,13 @@ pub(crate) struct Hybrid {
 impl Hybrid {
     /// Makes the producer. Spring's defaults are Kafka's: every in-sync replica acknowledges, idempotent, no linger; and
     /// so are those of the project's own.
-    pub(crate) fn start(store: Store, queue: Queue, kafka: &Connection) -> anyhow::Result<Self> {
-        let producer = Producer::new(kafka, ProducerSettings::default())?;
+    pub(crate) async fn start(store: Store, queue: Queue, kafka: &Connection) -> anyhow::Result<Self> {
+        let producer = producer(kafka, ProducerSettings::default(), HYBRID_REQUESTS.name).await?;
         Ok(Self { store, queue, producer, requests: Topic::new(HYBRID_REQUESTS.name), stocks: Mutex::default() })
     }
 
     /// Starts the consumers of the one group, one for each partition.
-    pub(crate) fn consume(
+    pub(crate) async fn consume(
         &self,
         kafka: &Connection,
         tasks: &mut JoinSet<()>,
@@ -74,6 +75,7 @@ impl Hybrid {
         let (topic, partitions) = (HYBRID_REQUESTS.name, HYBRID_REQUESTS.partitions);
         Reading { group: HYBRID_GROUP, topic, partitions, batch_max: BATCH_MAX }
             .each_partition(kafka, &work, tasks, stopped)
+            .await
     }
 
     /// A coupon as it was at most so long ago.

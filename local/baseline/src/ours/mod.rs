@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use coupon_dynamodb::{DynamoStore, Tables};
 use issue_api::{App, Clock, Settings};
-use kafka::{Compression, Connection, Producer, ProducerSettings};
+use kafka::{Compression, Connection, ProducerSettings};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -18,6 +18,7 @@ use self::calls::Calls;
 use self::records::Records;
 use crate::consume::Reading;
 use crate::http::Authorize;
+use crate::produce::producer;
 use crate::system::{OUR_DEAD_LETTERS, OUR_GROUP, OUR_REQUESTS, OUR_RESULTS, System};
 
 /// As the template has it.
@@ -29,28 +30,29 @@ const WORKERS_PRODUCER: ProducerSettings =
     ProducerSettings { linger: Duration::from_millis(2), compression: Compression::Lz4 };
 
 /// The routes.
-pub(crate) fn router(
+pub(crate) async fn router(
     dynamodb: &aws_sdk_dynamodb::Client,
     kafka: &Connection,
     authorizer: Arc<dyn Authorize>,
 ) -> anyhow::Result<Router> {
-    let producer = Producer::new(kafka, ProducerSettings::default())?;
+    let producer = producer(kafka, ProducerSettings::default(), OUR_REQUESTS.name).await?;
     let settings = Settings { request_topic: OUR_REQUESTS.name.to_owned(), head_age_max: HEAD_CACHE };
     let app = App::new(store(dynamodb), producer, Clock::system(), settings);
     Ok(calls::router(Calls { app, authorizer }))
 }
 
 /// Starts the worker: a task for each partition, as the mapping invokes it for each side by side.
-pub(crate) fn consume(
+pub(crate) async fn consume(
     dynamodb: &aws_sdk_dynamodb::Client,
     kafka: &Connection,
     tasks: &mut JoinSet<()>,
     stopped: &watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let producer = Producer::new(kafka, WORKERS_PRODUCER)?;
+    let producer = producer(kafka, WORKERS_PRODUCER, OUR_RESULTS.name).await?;
     let work = Arc::new(Records::new(store(dynamodb), producer));
     let (topic, partitions) = (OUR_REQUESTS.name, OUR_REQUESTS.partitions);
-    Reading { group: OUR_GROUP, topic, partitions, batch_max: BATCH_MAX }.each_partition(kafka, &work, tasks, stopped)
+    let reading = Reading { group: OUR_GROUP, topic, partitions, batch_max: BATCH_MAX };
+    reading.each_partition(kafka, &work, tasks, stopped).await
 }
 
 fn store(dynamodb: &aws_sdk_dynamodb::Client) -> DynamoStore {
