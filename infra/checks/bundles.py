@@ -92,7 +92,9 @@ def unfound(source: Source) -> Iterator[str]:
         built["Resources"][name].setdefault("Properties", {})["CodeUri"] = name
     with tempfile.TemporaryDirectory() as name:
         folder = File(name)
-        (folder / "template.yaml").write_text(json.dumps(built), encoding="utf-8")
+        text = json.dumps(built)
+        (folder / "template.yaml").write_text(text, encoding="utf-8")
+        made_up = read(text)
         for function in functions:
             (folder / function).mkdir()
             (folder / function / "bootstrap").write_bytes(_made_up(size=PROGRAM_MAX - 1))
@@ -103,7 +105,7 @@ def unfound(source: Source) -> Iterator[str]:
             program.unlink(missing_ok=True)
             if content is not None:
                 program.write_bytes(content)
-            findings, _told = _programs(folder, read((folder / "template.yaml").read_text(encoding="utf-8")), "x86_64")
+            findings, _told = _programs(folder, made_up, "x86_64")
             found = [(finding.path, expected in finding.text) for finding in findings]
             if found != [(("Resources", functions[0]), True)]:
                 yield f"bundle fault {fault!r} is not found as the one that it is; found: {[each.text for each in findings] or 'nothing'}"
