@@ -1,6 +1,7 @@
 #!/bin/sh
-# The seeds' load twice against each system, by k6 and by `cargo local load --profile seeds`, one after the other; a table
-# of both on stdout. About three minutes a system.
+# The seeds' load against each system, by k6 and by `cargo local load --profile seeds`, twice each, the second time in the
+# other order, for a system that has just started is slower than one that has run for a while. A table of them on stdout,
+# in the order in which they ran. About six minutes a system.
 #
 #   go install go.k6.io/k6@v0.57.0      # needs Go 1.23 or later
 #   local/k6/compare.sh [redis|hybrid|ours …]
@@ -12,7 +13,15 @@ done
 systems="${*:-redis hybrid ours}"
 work=$(mktemp -d)
 pid=
-trap 'if [ -n "$pid" ]; then kill "$pid" 2>/dev/null || :; fi; rm -rf "$work"' EXIT INT TERM
+clean() {
+    status=$?
+    if [ "$status" -ne 0 ] && [ -s "$work/log" ]; then tail -5 "$work/log" >&2; fi
+    if [ -n "$pid" ]; then kill "$pid" 2>/dev/null || :; fi
+    rm -rf "$work"
+}
+trap clean EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 cargo build --quiet --bin local
 local=${CARGO_TARGET_DIR:-target}/debug/local
@@ -21,6 +30,35 @@ users=11000
 seq -f 'k6-user-%.0f' 1 "$users" | xargs "$local" token --expires-in 2h --user >"$work/tokens"
 shop=$("$local" token --user shop --scope coupons:write --expires-in 2h)
 
+by_k6() { # number
+    coupon="k6-$1-$(date +%s)"
+    curl -sf "$api/coupons" -H "authorization: Bearer $shop" -o /dev/null \
+        -d "{\"couponId\":\"$coupon\",\"name\":\"k6\",\"total\":1000000}"
+    k6 run --quiet -e API="$api" -e COUPON="$coupon" -e TOKENS="$work/tokens" local/k6/seeds.js \
+        >"$work/k6.json" 2>>"$work/log"
+    python3 - "$system" "$work/k6.json" <<'PY'
+import json
+import sys
+
+system, k6 = sys.argv[1], json.loads(open(sys.argv[2]).read().strip().splitlines()[-1])
+print(f"| {system} | k6 | {k6['requests']:.0f} | {k6['per_second']:.1f} | {k6['avg_ms']:.2f} | {k6['p50_ms']:.2f} |"
+      f" {k6['p95_ms']:.2f} | {k6['p99_ms']:.2f} |", flush=True)
+PY
+}
+
+by_load() {
+    "$local" load --profile seeds --api "$api" --json >"$work/load.json" 2>>"$work/log"
+    python3 - "$system" "$work/load.json" <<'PY'
+import json
+import sys
+
+system, step = sys.argv[1], json.load(open(sys.argv[2]))["steps"][0]
+took, rate = step["accept_ms"], step["answered"] / step["seconds"]
+print(f"| {system} | `cargo local load` | {step['answered']} | {rate:.1f} | {took['mean']:.2f} | {took['p50']:.2f} |"
+      f" {took['p95']:.2f} | {took['p99']:.2f} |", flush=True)
+PY
+}
+
 echo "| system | by | requests | requests/s | mean ms | p50 | p95 | p99 |"
 echo "| --- | --- | --- | --- | --- | --- | --- | --- |"
 for system in $systems; do
@@ -28,29 +66,15 @@ for system in $systems; do
     "$local" baseline "$system" --port 0 >"$work/ready" 2>"$work/log" &
     pid=$!
     until [ -s "$work/ready" ]; do
-        kill -0 "$pid" 2>/dev/null || { tail -5 "$work/log" >&2; exit 1; }
+        kill -0 "$pid" 2>/dev/null
         sleep 0.2
     done
     api=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["api"])' "$work/ready")
-    coupon="k6-$(date +%s)"
-    curl -sf "$api/coupons" -H "authorization: Bearer $shop" -o /dev/null \
-        -d "{\"couponId\":\"$coupon\",\"name\":\"k6\",\"total\":1000000}"
-    k6 run --quiet -e API="$api" -e COUPON="$coupon" -e TOKENS="$work/tokens" local/k6/seeds.js >"$work/k6.json" 2>>"$work/log"
-    "$local" load --profile seeds --api "$api" --json >"$work/ours.json" 2>>"$work/log"
-    python3 - "$system" "$work/k6.json" "$work/ours.json" <<'PY'
-import json
-import sys
-
-system, k6, ours = sys.argv[1:]
-k6 = json.loads(open(k6).read().strip().splitlines()[-1])
-step = json.load(open(ours))["steps"][0]
-took = step["accept_ms"]
-rate = step["answered"] / step["seconds"]
-print(f"| {system} | k6 | {k6['requests']:.0f} | {k6['per_second']:.1f} | {k6['avg_ms']:.2f} | {k6['p50_ms']:.2f} |"
-      f" {k6['p95_ms']:.2f} | {k6['p99_ms']:.2f} |")
-print(f"| {system} | `cargo local load` | {step['answered']} | {rate:.1f} | {took['mean']:.2f} | {took['p50']:.2f} |"
-      f" {took['p95']:.2f} | {took['p99']:.2f} |")
-PY
+    echo "$system: four runs of 80 s" >&2
+    by_k6 1
+    by_load
+    by_load
+    by_k6 2
     kill "$pid"
     wait "$pid" || :
     pid=

@@ -17,5 +17,6 @@ mod world;
 mod tests;
 
 pub use check::{Outstanding, judge, replay};
+pub use replay::{dead_letter_texts, place_of, result_of, source};
 pub use report::{Finding, Invariant, Looked, Offence, Report, SHOWN_MAX};
 pub use world::{Attribute, Ends, LogRecord, Names, Place, StoredHead, StoredItem, World};

@@ -11,7 +11,7 @@ use coupon::{
 };
 
 use crate::judge::{Judged, judge};
-use crate::world::{LogRecord, Place, StoredHead, StoredItem, World, phase_text};
+use crate::world::{LogRecord, Names, Place, StoredHead, StoredItem, World, phase_text};
 
 /// What the log says happened.
 #[derive(Debug, Default)]
@@ -197,7 +197,8 @@ pub(crate) fn ticket(place: Place) -> Option<Ticket> {
 }
 
 /// The place that a ticket names.
-pub(crate) const fn place_of(ticket: Ticket) -> Place {
+#[must_use]
+pub const fn place_of(ticket: Ticket) -> Place {
     Place { partition: ticket.partition.get(), offset: ticket.offset.get() }
 }
 
@@ -214,7 +215,8 @@ struct Evidence {
 
 impl Evidence {
     fn of(world: &World) -> Self {
-        let dead: BTreeSet<Place> = world.dead_letters.iter().filter_map(|record| source(record, world)).collect();
+        let dead: BTreeSet<Place> =
+            world.dead_letters.iter().filter_map(|record| source(record, &world.names)).collect();
         let tickets = world.items.iter().filter_map(|item| Ticket::parse(item.text("requestId")?).ok());
         let mut results: BTreeMap<Place, Vec<ResultStatus>> = BTreeMap::new();
         // Only what may matter is kept: a result topic is as long as the request topic.
@@ -236,16 +238,18 @@ impl Evidence {
     }
 }
 
-/// The result that a record of the result topic spells.
-pub(crate) fn result_of(record: &LogRecord) -> Option<IssueResult> {
+/// The result that a record of the result topic spells; none for a record that spells none.
+#[must_use]
+pub fn result_of(record: &LogRecord) -> Option<IssueResult> {
     serde_json::from_slice(record.value.as_deref()?).ok()
 }
 
 /// The headers that a dead-letter record has behind those of the record it is about, in this order.
 pub(crate) const DEAD_LETTER_HEADERS: [&str; 4] = ["dlq-reason", "dlq-topic", "dlq-partition", "dlq-offset"];
 
-/// The texts of the last four headers, if those are the dead-letter topic's own.
-pub(crate) fn dead_letter_texts(record: &LogRecord) -> Option<[&str; 4]> {
+/// The texts of the last four headers, reason, topic, partition and offset, if those are the dead-letter topic's own.
+#[must_use]
+pub fn dead_letter_texts(record: &LogRecord) -> Option<[&str; 4]> {
     let (_, own) = record.headers.split_last_chunk::<4>()?;
     let mut texts = [""; 4];
     for ((text, name), (header, value)) in texts.iter_mut().zip(DEAD_LETTER_HEADERS).zip(own) {
@@ -257,10 +261,12 @@ pub(crate) fn dead_letter_texts(record: &LogRecord) -> Option<[&str; 4]> {
     Some(texts)
 }
 
-/// The place in the request topic that a dead-letter record is about.
-pub(crate) fn source(record: &LogRecord, world: &World) -> Option<Place> {
+/// The place in the request topic that a dead-letter record is about; none for one that is about another topic, or
+/// about nothing.
+#[must_use]
+pub fn source(record: &LogRecord, names: &Names) -> Option<Place> {
     let [_, topic, partition, offset] = dead_letter_texts(record)?;
-    if topic != world.names.requests {
+    if topic != names.requests {
         return None;
     }
     Some(place_of(Ticket::parse(&format!("{partition}-{offset}")).ok()?))

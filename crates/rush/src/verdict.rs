@@ -83,7 +83,7 @@ impl Ended {
             results.extend(one.map(|(ticket, what)| (what, ticket.offset.get())));
         }
         let reason = |letter: &LogRecord| {
-            let reason = told(letter, "dlq-reason")?;
+            let [reason, ..] = audit::dead_letter_texts(letter)?;
             DEAD_LETTERS.iter().find(|what| what.strip_prefix("letter ") == Some(reason)).copied()
         };
         let dead_letters = world.dead_letters.iter().filter_map(reason).collect();
@@ -99,24 +99,6 @@ const fn counted_as(status: ResultStatus) -> &'static str {
         ResultStatus::Rejected { reason: Reason::NotOpen } => "result not open",
         ResultStatus::Rejected { reason: Reason::Closed } => "result closed",
     }
-}
-
-/// The text of a dead letter's header.
-fn told<'r>(letter: &'r LogRecord, name: &str) -> Option<&'r str> {
-    let (_name, value) = letter.headers.iter().rfind(|(own, _value)| own == name)?;
-    std::str::from_utf8(value.as_deref()?).ok()
-}
-
-/// The record that a dead letter is about.
-fn lettered(letter: &LogRecord) -> Option<Place> {
-    let (partition, offset) = (told(letter, "dlq-partition")?, told(letter, "dlq-offset")?);
-    Some(Place { partition: partition.parse().ok()?, offset: offset.parse().ok()? })
-}
-
-/// The request that a result is about.
-fn requested(result: &LogRecord) -> Option<Place> {
-    let result: IssueResult = serde_json::from_slice(result.value.as_deref()?).ok()?;
-    Some(Place { partition: result.request_id.partition.get(), offset: result.request_id.offset.get() })
 }
 
 type Content<'r> = (Option<&'r [u8]>, Option<&'r [u8]>, &'r [(String, Option<Bytes>)]);
@@ -137,11 +119,10 @@ impl World {
     /// The requests whose dead letter names a coupon that was not there, and may be by now.
     pub(crate) fn early_requests(&self) -> BTreeSet<Place> {
         let letters = self.records(&self.names.dead_letters);
-        letters
-            .iter()
-            .filter(|letter| told(letter, "dlq-reason") == Some("unknown-coupon"))
-            .filter_map(lettered)
-            .collect()
+        let is_unknown = |letter: &&LogRecord| {
+            audit::dead_letter_texts(letter).is_some_and(|[reason, ..]| reason == "unknown-coupon")
+        };
+        letters.iter().filter(is_unknown).filter_map(|letter| audit::source(letter, &self.names)).collect()
     }
 
     /// Says where the tables changed although nothing new was in the log.
@@ -192,8 +173,10 @@ impl World {
         let ended = Ended::of(&world);
         let mut later = published.split_off_later(&mut world);
         let is_early = |place: Option<Place>| place.is_some_and(|place| early.contains(&place));
-        world.results.extend(later.results.extract_if(.., |result| is_early(requested(result))));
-        world.dead_letters.extend(later.dead_letters.extract_if(.., |letter| is_early(lettered(letter))));
+        let decided = |result: &LogRecord| Some(audit::place_of(audit::result_of(result)?.request_id));
+        world.results.extend(later.results.extract_if(.., |result| is_early(decided(result))));
+        let early_letter = |letter: &mut LogRecord| is_early(audit::source(letter, &self.names));
+        world.dead_letters.extend(later.dead_letters.extract_if(.., early_letter));
         self.expect_repetitions(&world.results, &later.results);
         self.expect_repetitions(&world.dead_letters, &later.dead_letters);
         let decided = self.audit(&world);

@@ -71,6 +71,9 @@ pub struct ProfileInfo {
     /// The same of the run in which units are counted, which is shorter; none where nothing is counted.
     #[serde(default)]
     pub counted: Option<String>,
+    /// The accept p99, ms, beyond which a step has given way; none for a profile without steps.
+    #[serde(default)]
+    pub gives_way_ms: Option<u32>,
 }
 
 /// One run of one profile against one system.

@@ -271,7 +271,7 @@ pub(crate) mod tests {
         let system = |id: &str| System { id: id.into(), name: format!("{id}'s name"), says: "what it is".into() };
         let profile = |id: &str| {
             let (name, says) = (format!("the {id}"), "what it does".into());
-            ProfileInfo { id: id.into(), name, says, counted: None }
+            ProfileInfo { id: id.into(), name, says, counted: None, gives_way_ms: (id == "rush").then_some(500) }
         };
         Benchmark {
             taken_at: "2026-11-28T20:00:00Z".into(),

@@ -24,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 use uuid::Uuid;
 
+use crate::groups::{Coordinating, Groups};
 use crate::producers::Producers;
 use crate::storage::LogStorage;
 
@@ -81,8 +82,9 @@ async fn main() -> anyhow::Result<()> {
         .build()
         .await
         .context("the storage does not open")?;
-    let storage = LogStorage::new(storage, Producers::open(Path::new("log.db")).await?);
-    let groups = Controller::with_storage(storage.clone())?;
+    let groups = Groups::default();
+    let storage = LogStorage::new(storage, Producers::open(Path::new("log.db")).await?, groups.clone());
+    let groups = Coordinating::new(Controller::with_storage(storage.clone())?, groups);
     let mut broker = Broker::new(NODE, CLUSTER, listener, advertised, storage, groups, Uuid::new_v4());
     // `serve` registers the broker and listens; `main` would unwrap its errors and clear the terminal.
     let mut serving = tokio::spawn(async move { broker.serve(tokio::time::Instant::now()).await });

@@ -4,7 +4,7 @@
 //!   tansu-storage 0.6 panics at both, and at a partition that it does not know; its storage task is dead from then on.
 //! - It looks every record's headers up in a table without an index, so that a fetch costs records times headers.
 //! - It plans every statement anew, also for a consumer that waits and asks for every partition's end.
-//! - A member of a group that falls silent takes its partitions with it.
+//! - A member of a group that falls silent takes its partitions with it, and commits when it wakes up.
 //!
 //! Everything else is handed through. The producers' epochs: `producers.rs`; groups: `groups.rs`; what is remembered:
 //! `known.rs`.
@@ -34,7 +34,7 @@ use tansu_storage::{
 use url::Url;
 use uuid::Uuid;
 
-use crate::groups::formed_anew;
+use crate::groups::{Groups, formed_anew};
 use crate::known::Known;
 use crate::producers::Producers;
 
@@ -44,11 +44,12 @@ pub(crate) struct LogStorage {
     inner: StorageContainer,
     producers: Producers,
     known: Known,
+    groups: Groups,
 }
 
 impl LogStorage {
-    pub(crate) fn new(inner: StorageContainer, producers: Producers) -> Self {
-        Self { inner, producers, known: Known::default() }
+    pub(crate) fn new(inner: StorageContainer, producers: Producers, groups: Groups) -> Self {
+        Self { inner, producers, known: Known::default(), groups }
     }
 }
 
@@ -231,10 +232,17 @@ impl Storage for LogStorage {
     ) -> Result<Version, UpdateError<GroupDetail>> {
         let _writing = self.producers.writing().await;
         let Some(current) = formed_anew(&detail) else {
-            return self.inner.update_group(group_id, detail, version).await;
+            let stored = self.inner.update_group(group_id, detail.clone(), version).await;
+            match &stored {
+                Ok(_version) => self.groups.stored(group_id, detail),
+                Err(UpdateError::Outdated { current, .. }) => self.groups.stored(group_id, (**current).clone()),
+                Err(_) => {}
+            }
+            return stored;
         };
         // Told that what it knows is outdated, the broker carries the request out on the group as it is now.
         let version = self.inner.update_group(group_id, current.clone(), version).await?;
+        self.groups.stored(group_id, current.clone());
         Err(UpdateError::Outdated { current: Box::new(current), version })
     }
 

@@ -17,7 +17,7 @@ mod think;
 pub use drive::{Driven, Watched, drive};
 pub use latencies::Latencies;
 pub use plan::{Ask, Asking, Pace, Plan};
-pub use profile::{PROFILES, Profile, Size};
+pub use profile::{GIVES_WAY_MS, PROFILES, Profile, Size};
 pub use sample::{Answered, Sample, Told, counts, gives_way};
 pub use think::{SEEDS, SeedsTable, stages, think};
 

@@ -1,7 +1,7 @@
 //! The profiles: what is asked of a system, each in three sizes. Pure; `drive.rs` follows the plans.
 
 use crate::plan::{Asking, Pace, Plan};
-use crate::think::{SEEDS, think};
+use crate::think::{SEEDS, think, users};
 
 /// How long a profile is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Profile {
 }
 
 /// Beyond this p99 a step of a rush has given way, in ms; or beyond this share of failures.
-pub(crate) const GIVES_WAY_MS: f64 = 500.0;
+pub const GIVES_WAY_MS: u32 = 500;
 /// See [`GIVES_WAY_MS`].
 pub(crate) const GIVES_WAY_FAILURES: f64 = 0.01;
 
@@ -82,19 +82,18 @@ fn seeds(size: Size) -> Profile {
         Size::Full => 15.0,
         Size::Whole => SEEDS.seconds,
     };
-    let think = think(seconds);
+    let (users, think) = (users(seconds), think(seconds));
     Profile {
         id: "seeds",
         name: "the seeds' load",
         says: format!(
-            "{} virtual users who start evenly over {seconds:.0} s and wait {:.2} s after each answer: {:.0} requests a \
+            "{users} virtual users who start evenly over {seconds:.0} s and wait {:.2} s after each answer: {:.0} requests a \
              second on the mean, as in the seeds' table, which took {:.0} s; stock for everybody.",
-            SEEDS.users,
             think.as_secs_f64(),
             f64::from(SEEDS.requests) / SEEDS.seconds,
             SEEDS.seconds,
         ),
-        plans: vec![plan(Asking::Fresh, Pace::Users { users: SEEDS.users, seconds, think }, PLENTY)],
+        plans: vec![plan(Asking::Fresh, Pace::Users { users, seconds, think }, PLENTY)],
         sold_out: false,
     }
 }
@@ -110,7 +109,7 @@ fn rush(size: Size) -> Profile {
         id: "rush",
         name: "a rush, stepped up",
         says: format!(
-            "Requests by schedule, {seconds} s a step, until p99 passes {GIVES_WAY_MS:.0} ms or {:.0} % fail; stock for \
+            "Requests by schedule, {seconds} s a step, until p99 passes {GIVES_WAY_MS} ms or {:.0} % fail; stock for \
              everybody.",
             GIVES_WAY_FAILURES * 100.0
         ),

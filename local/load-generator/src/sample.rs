@@ -103,7 +103,7 @@ pub fn gives_way(plan: &Plan, samples: &[Sample]) -> anyhow::Result<bool> {
         return Ok(false);
     }
     let accepted = Latencies::of(samples, Sample::is_accepted)?;
-    let late = accepted.count() > 0 && accepted.percentile_ms(99.0) > GIVES_WAY_MS;
+    let late = accepted.count() > 0 && accepted.percentile_ms(99.0) > f64::from(GIVES_WAY_MS);
     let count = |samples: usize| f64::from(u32::try_from(samples).unwrap_or(u32::MAX));
     let failed = samples.iter().filter(|sample| matches!(sample.answer, Answered::Failed { .. })).count();
     Ok(late || count(failed) > GIVES_WAY_FAILURES * count(samples.len()))

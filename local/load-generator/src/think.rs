@@ -41,15 +41,25 @@ pub(crate) fn start_of(user: u32, users: u32, seconds: f64) -> f64 {
     seconds * f64::from(user) / f64::from(users.max(1))
 }
 
-/// How long a user thinks, so that users who start evenly over `seconds` send as many requests a second as the seeds'.
+/// How many users there are at the end of a test of so many seconds: the seeds', or as many as there are requests in a
+/// test so short that each of the seeds' would send too many by asking once.
+pub(crate) fn users(seconds: f64) -> u32 {
+    (1..=SEEDS.users).rev().find(|users| f64::from(*users) <= wanted(seconds)).unwrap_or(1)
+}
+
+/// How many requests the seeds' rate is.
+fn wanted(seconds: f64) -> f64 {
+    f64::from(SEEDS.requests) * seconds / SEEDS.seconds
+}
+
+/// How long a user thinks, so that [`users`] who start evenly over `seconds` send as many requests a second as the seeds'.
 #[must_use]
 pub fn think(seconds: f64) -> Duration {
-    let wanted = f64::from(SEEDS.requests) * seconds / SEEDS.seconds;
     let (mut short, mut long) = (0.001, seconds);
     // Sixty halvings leave nothing of any test's length to tell apart.
     for _ in 0..60 {
         let middle = f64::midpoint(short, long);
-        if requests(middle, seconds) > wanted {
+        if requests(middle, seconds) > wanted(seconds) {
             short = middle;
         } else {
             long = middle;
@@ -60,8 +70,9 @@ pub fn think(seconds: f64) -> Duration {
 
 /// How many requests users send who ask every `cycle` seconds.
 fn requests(cycle: f64, seconds: f64) -> f64 {
-    let of = |user| ((seconds - start_of(user, SEEDS.users, seconds)) / cycle).ceil();
-    (0..SEEDS.users).map(of).sum()
+    let users = users(seconds);
+    let of = |user| ((seconds - start_of(user, users, seconds)) / cycle).ceil();
+    (0..users).map(of).sum()
 }
 
 #[cfg(test)]
@@ -84,9 +95,12 @@ mod tests {
 
     #[test]
     fn a_shorter_test_keeps_the_rate() {
-        let cycle = think(20.0).as_secs_f64() + SEEDS.answer_ms / 1000.0;
-        let rate = requests(cycle, 20.0) / 20.0;
-        assert!((rate - f64::from(SEEDS.requests) / SEEDS.seconds).abs() < 1.0, "{rate}");
+        for (seconds, people) in [(20.0, 1000), (15.0, 1000), (6.0, 727), (1.0, 121)] {
+            assert_eq!(users(seconds), people, "{seconds} s");
+            let cycle = think(seconds).as_secs_f64() + SEEDS.answer_ms / 1000.0;
+            let rate = requests(cycle, seconds) / seconds;
+            assert!((rate - f64::from(SEEDS.requests) / SEEDS.seconds).abs() < 1.0, "{seconds} s: {rate}");
+        }
     }
 
     #[test]

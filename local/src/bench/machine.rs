@@ -21,6 +21,7 @@ pub(super) fn blank(options: &BenchOptions) -> anyhow::Result<Benchmark> {
             .iter()
             .find(|short| short.id == profile.id && is_metered(profile.id, options.size()))
             .map(|short| short.says.clone()),
+        gives_way_ms: (profile.plans.len() > 1).then_some(load_generator::GIVES_WAY_MS),
         says: profile.says,
     };
     Ok(Benchmark {

@@ -306,7 +306,7 @@ impl Environment {
         }
         let reply = reply.take().ok_or(WrongPhase)?;
         if let Some(pool) = self.pool.upgrade() {
-            pool.bill(1, since.elapsed());
+            pool.billing.add(1, since.elapsed());
             pool.finishing();
         }
         if reply.send(answer).is_err() {

@@ -5,7 +5,7 @@
 //! `invoke_api.rs`'s.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::environment::{Environment, Phase};
 use super::function::{Function, FunctionSpec};
 use super::invocation::{Failure, Invocation, Reply, error_payload, uuid};
-use super::usage::{Usage, billed_ms};
+use super::usage::{Billing, Usage};
 use crate::process::{Child, Spawner};
 
 /// How long a queued request counts on environments that have answered to ask for work again, before it starts one.
@@ -34,8 +34,7 @@ pub(super) struct Pool {
     /// How many environments have answered and not yet asked for work again, which takes most of them a millisecond.
     /// Beside the lock: it goes up while a slot is locked.
     finishing: AtomicUsize,
-    invocations: AtomicU64,
-    billed_ms: AtomicU64,
+    pub(super) billing: Billing,
 }
 
 #[derive(Debug, Default)]
@@ -86,8 +85,8 @@ pub(super) struct Overloaded {
 impl Pool {
     pub(super) fn new(spec: FunctionSpec, spawner: Spawner) -> Arc<Self> {
         let (function, state) = (Arc::new(Function::new(spec)), Mutex::default());
-        let (invocations, billed_ms) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { function, spawner, state, finishing: AtomicUsize::new(0), invocations, billed_ms })
+        let (finishing, billing) = (AtomicUsize::new(0), Billing::default());
+        Arc::new(Self { function, spawner, state, finishing, billing })
     }
 
     /// Runs a function once; its request id and what became of it.
@@ -181,7 +180,7 @@ impl Pool {
         let Some(asked) = environment.ask(|| next_wanted(queue)) else { return };
         if asked.initialised {
             *starting -= 1;
-            self.bill(0, environment.age());
+            self.billing.add(0, environment.age());
         } else {
             self.finishing.fetch_sub(1, Ordering::SeqCst);
         }
@@ -195,19 +194,9 @@ impl Pool {
         self.finishing.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// So many invocations have ended, or an init phase, after so long.
-    pub(super) fn bill(&self, invocations: u64, took: Duration) {
-        self.invocations.fetch_add(invocations, Ordering::Relaxed);
-        self.billed_ms.fetch_add(billed_ms(took), Ordering::Relaxed);
-    }
-
     /// What the function has taken so far.
     pub(super) fn usage(&self) -> Usage {
-        Usage {
-            invocations: self.invocations.load(Ordering::Relaxed),
-            billed_ms: self.billed_ms.load(Ordering::Relaxed),
-            memory_mb: self.function.spec.memory_mb,
-        }
+        self.billing.usage(self.function.spec.memory_mb)
     }
 
     /// An environment has ended in this phase, for this reason.
@@ -225,7 +214,7 @@ impl Pool {
             // It never got to see the request: somebody else takes it, and takes it first.
             Phase::Given(invocation) => state.queue.push_front(invocation),
             Phase::Running { request_id, reply: Some(reply), since } => {
-                self.bill(1, since.elapsed());
+                self.billing.add(1, since.elapsed());
                 tracing::warn!(environment = name, request_id, %failure, "invocation failed");
                 drop(reply.send(Reply::Failed(failure.payload(&request_id))));
             }

@@ -1,6 +1,7 @@
 //! What a function has taken so far, as Lambda bills it: invocations, and their time by whole milliseconds, the init phase
 //! included. <https://aws.amazon.com/lambda/pricing/>
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,8 +18,29 @@ pub struct Usage {
     pub memory_mb: u32,
 }
 
+/// Adds up what a function takes.
+#[derive(Debug, Default)]
+pub(super) struct Billing {
+    invocations: AtomicU64,
+    billed_ms: AtomicU64,
+}
+
+impl Billing {
+    /// So many invocations have ended, or an init phase, after so long.
+    pub(super) fn add(&self, invocations: u64, took: Duration) {
+        self.invocations.fetch_add(invocations, Ordering::Relaxed);
+        self.billed_ms.fetch_add(billed_ms(took), Ordering::Relaxed);
+    }
+
+    /// All of it so far, of a function that has so much memory.
+    pub(super) fn usage(&self, memory_mb: u32) -> Usage {
+        let [invocations, billed_ms] = [&self.invocations, &self.billed_ms].map(|count| count.load(Ordering::Relaxed));
+        Usage { invocations, billed_ms, memory_mb }
+    }
+}
+
 /// A time as it is billed.
-pub(super) fn billed_ms(took: Duration) -> u64 {
+fn billed_ms(took: Duration) -> u64 {
     u64::try_from(took.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)
 }
 

@@ -13,7 +13,7 @@ use crate::world::{LogRecord, Place, World};
 
 /// The places that the dead-letter topic speaks of.
 pub(super) fn places(world: &World) -> BTreeSet<Place> {
-    world.dead_letters.iter().filter_map(|record| source(record, world)).collect()
+    world.dead_letters.iter().filter_map(|record| source(record, &world.names)).collect()
 }
 
 impl Audit<'_> {
@@ -41,7 +41,7 @@ impl Audit<'_> {
             // The topic may serve several logs; the others are another audit's.
             return Ok(());
         }
-        let Some(place) = source(record, self.world) else {
+        let Some(place) = source(record, &self.world.names) else {
             return Err(format!("{partition:?} and {offset:?} are no place in decimal"));
         };
         if self.is_beyond(place) {

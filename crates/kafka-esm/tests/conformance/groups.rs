@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::world::{Entry, stop};
-use crate::support::{Gate, Reply, World, broker, eventually};
+use crate::support::{Gate, Reply, World, eventually};
 
 /// Scaled down: a session of six seconds, the shortest that Kafka allows, and no longer between two polls.
 const SHORT: [(&str, &str); 3] =
@@ -163,11 +163,7 @@ async fn c52_a_partition_that_is_lost_is_left_to_its_new_owner() {
     gate.open();
     eventually("the late answer", async || world.function.calls()[0].ended.is_some()).await;
     let metrics = stop(first).await;
-    // The embedded broker takes a commit from whoever sends it, of whatever generation, and the first member's client may
-    // hear of its loss only after its late commit. Kafka refuses it.
-    if !broker::is_embedded() {
-        assert_eq!(metrics.committed_event_count, 0, "nothing of what was no longer its own");
-    }
+    assert_eq!(metrics.committed_event_count, 0, "nothing of what was no longer its own");
     world.write_many(0, 5).await;
     world.wait_committed(0, 15).await;
     let offsets: Vec<i64> = world.function.places().iter().map(|(_, offset)| *offset).collect();

@@ -4,12 +4,11 @@ use plotters::prelude::*;
 
 use super::{GRID, MUTED, Size, colour, failed, label, log_range, tick};
 use crate::ReportError;
+use crate::data::ProfileInfo;
 use crate::profiles;
 use crate::summary::{Cell, Summary};
 
 const CHART: &str = "latency over rate";
-/// Beyond this p99 a system has given way; the same bound stops the steps (`local bench`'s `rush`).
-const GIVES_WAY_MS: f64 = 500.0;
 
 /// One system's line.
 struct Line {
@@ -21,20 +20,20 @@ struct Line {
 
 /// The chart; none without a step that was accepted.
 pub(crate) fn latency(summary: &Summary<'_>, size: Size) -> Result<Option<String>, ReportError> {
-    let lines = lines(summary);
+    let Some(rush) = summary.benchmark.profiles.iter().find(|profile| profile.id == profiles::RUSH) else {
+        return Ok(None);
+    };
+    let lines = lines(summary, rush);
     if lines.iter().all(|line| line.points.is_empty()) {
         return Ok(None);
     }
     let mut svg = String::new();
-    draw(&lines, size, &mut svg).map_err(failed(CHART))?;
+    draw(&lines, rush.gives_way_ms.map(f64::from), size, &mut svg).map_err(failed(CHART))?;
     Ok(Some(svg))
 }
 
-fn lines(summary: &Summary<'_>) -> Vec<Line> {
-    let Some(profile) = summary.benchmark.profiles.iter().find(|profile| profile.id == profiles::RUSH) else {
-        return Vec::new();
-    };
-    let cells = summary.cells(profile);
+fn lines(summary: &Summary<'_>, rush: &ProfileInfo) -> Vec<Line> {
+    let cells = summary.cells(rush);
     let point = |cell: &Cell<'_>| {
         let rate = cell.offered.or_else(|| cell.first()?.offered)?;
         Some((rate, cell.timed(|run| Some(run.accept_ms?.p99))?.median))
@@ -50,11 +49,17 @@ fn lines(summary: &Summary<'_>) -> Vec<Line> {
     summary.benchmark.systems.iter().map(of).collect()
 }
 
-fn draw(lines: &[Line], size: Size, svg: &mut String) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// `gives_way_ms`: where a system has given way; the steps ended there.
+fn draw(
+    lines: &[Line],
+    gives_way_ms: Option<f64>,
+    size: Size,
+    svg: &mut String,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let all = || lines.iter().flat_map(|line| line.points.iter().copied());
     let (rates, times) = (
         0.0..all().map(|(rate, _)| rate).fold(1.0, f64::max) * 1.05,
-        log_range(all().map(|(_, ms)| ms).chain([GIVES_WAY_MS]), (1.0, 1000.0)),
+        log_range(all().map(|(_, ms)| ms).chain(gives_way_ms), (1.0, 1000.0)),
     );
     let (low_rate, high_rate) = (rates.start, rates.end);
     let root = SVGBackend::with_string(svg, size).into_drawing_area();
@@ -77,13 +82,14 @@ fn draw(lines: &[Line], size: Size, svg: &mut String) -> Result<(), Box<dyn std:
         .x_label_formatter(&|rate| tick(*rate))
         .y_label_formatter(&|ms| tick(*ms))
         .draw()?;
-    let bound = [(low_rate, GIVES_WAY_MS), (high_rate, GIVES_WAY_MS)];
-    chart.draw_series(DashedLineSeries::new(bound, 4, 4, MUTED.stroke_width(1)))?;
-    chart.draw_series([Text::new("gives way", (high_rate * 0.01, GIVES_WAY_MS * 0.95), label(MUTED))])?;
+    if let Some(ms) = gives_way_ms {
+        chart.draw_series(DashedLineSeries::new([(low_rate, ms), (high_rate, ms)], 4, 4, MUTED.stroke_width(1)))?;
+        chart.draw_series([Text::new("gives way", (high_rate * 0.01, ms * 0.95), label(MUTED))])?;
+    }
     for line in lines {
         let colour = colour(&line.system);
         chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(3)))?;
-        chart.draw_series(line.points.iter().map(|point| match point.1 < GIVES_WAY_MS {
+        chart.draw_series(line.points.iter().map(|point| match gives_way_ms.is_none_or(|bound| point.1 < bound) {
             true => Circle::new(*point, 4, colour.filled()),
             false => Circle::new(*point, 5, colour.stroke_width(2)),
         }))?;

@@ -61,3 +61,32 @@ fn what_is_resolved_of_a_partition_that_goes_is_the_rebalances_to_commit() {
         bench.engine.finish_revoke().unwrap().iter().map(|of| (of.partition, of.position)).collect();
     assert_eq!(positions, [(0, 2), (1, 2)]);
 }
+
+/// C25: what a partition's new owner gets again is told where it was, without a retry left as well: nothing of a partition
+/// that goes is given up here.
+#[test]
+fn c25_each_record_that_is_left_to_the_new_owner_has_a_line() {
+    let mut bench = Bench::new(json!({"MaximumRetryAttempts": 0}));
+    bench.poll(0, 0..2);
+    bench.poll(1, 5..7);
+    let (task, _) = bench.one();
+    bench.engine.begin_revoke(&[0]);
+    let lines = logged(|| bench.end(task, &function_error()));
+    let redelivered: Vec<&str> = lines.lines().filter(|line| line.contains("will be redelivered")).collect();
+    assert_eq!(redelivered.len(), 2, "those of partition 1 are given up: {lines}");
+    for (line, offset) in redelivered.iter().zip(["offset=0", "offset=1"]) {
+        for part in ["INFO", "topic=\"t\"", "partition=0", offset, "Unhandled"] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+    }
+    let going = bench.engine.finish_revoke().expect("nothing runs");
+    assert!(going.is_empty(), "not committed, so they come again: {going:?}");
+}
+
+/// What `run` logs, from INFO on; no more than a pipe holds.
+fn logged(run: impl FnOnce()) -> String {
+    let (mut lines, writer) = std::io::pipe().unwrap();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(Arc::new(writer)).finish();
+    tracing::subscriber::with_default(subscriber, run);
+    std::io::read_to_string(&mut lines).unwrap()
+}
