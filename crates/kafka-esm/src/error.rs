@@ -19,6 +19,15 @@ pub enum EsmError {
         /// What the client met last.
         reason: String,
     },
+    /// Give the user that logs in the rights to it.
+    #[error(
+        "the brokers do not let this user see the topic {topic}; allow it Describe and Read on it (Write on a destination), and \
+         Read on the group"
+    )]
+    NotAllowed {
+        /// The topic's name.
+        topic: String,
+    },
     /// The broker or a property of its client; the properties are named by librdkafka.
     #[error("the Kafka client failed while it {doing}: {source}")]
     Kafka {

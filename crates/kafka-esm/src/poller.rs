@@ -4,7 +4,7 @@
 //! Decides nothing. A rebalance is held here until the runner has finished what is under way; what the consumer does
 //! then is in `rebalance.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
@@ -14,14 +14,18 @@ use bytes::Bytes;
 use kafka_event::{HeaderView, RecordView};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message, Timestamp};
+use rdkafka::metadata::MetadataTopic;
+use rdkafka::topic_partition_list::Offset;
+use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::engine::Uncommitted;
 use crate::error::EsmError;
 use crate::metrics::{Counters, add};
+use crate::rebalance::list;
 use crate::record::{Polled, Record};
 use crate::settings::Settings;
 
@@ -78,6 +82,12 @@ pub(crate) struct Shared {
     pub(crate) outbox: Mutex<Outbox>,
     /// How many partitions the topic had at the start; later ones are read from their beginning.
     pub(crate) original_partitions: AtomicI32,
+    /// Where each assigned partition began.
+    pub(crate) begins: Mutex<BTreeMap<i32, i64>>,
+    /// Partitions whose log ends before what was read of it: cut short, or made anew.
+    pub(crate) cut: Mutex<BTreeSet<i32>>,
+    /// The ends of partitions as the broker told them last, for when it does not answer.
+    pub(crate) highs: Mutex<BTreeMap<i32, i64>>,
     /// What the client complained of last: why a broker does not answer, which the question itself does not tell.
     pub(crate) complaint: Mutex<Option<String>>,
     /// The assignment could not be taken up and has to be asked for again.
@@ -118,6 +128,9 @@ impl Poller {
             counters: Arc::clone(counters),
             news,
             outbox: Mutex::default(),
+            begins: Mutex::default(),
+            cut: Mutex::default(),
+            highs: Mutex::default(),
             complaint: Mutex::default(),
             original_partitions: AtomicI32::new(i32::MAX),
             rejoin: AtomicBool::new(false),
@@ -159,8 +172,8 @@ fn client_config(settings: &Settings, client: &BTreeMap<String, String>) -> Clie
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "false")
         .set("allow.auto.create.topics", "false")
-        // Where a begin has left the log between being chosen and being fetched.
-        .set("auto.offset.reset", "earliest")
+        // What to do about a position that is not in the log is for `reposition` to say.
+        .set("auto.offset.reset", "error")
         .set("partition.assignment.strategy", "range,roundrobin");
     config
 }
@@ -183,12 +196,17 @@ fn check_topics(consumer: &EsmConsumer, settings: &Settings) -> Result<i32, EsmE
     }
 }
 
-/// None for a topic that is not there. One that was made a moment ago may be unknown to the broker that is asked.
+/// None for a topic that is not there. One that was made a moment ago may be unknown to the broker that is asked; one that the
+/// user may not see is there for all that anybody knows.
 fn partitions_of(consumer: &EsmConsumer, settings: &Settings, topic: &str) -> Result<usize, EsmError> {
     for attempt in 1..=TOPIC_ATTEMPTS_MAX {
         let metadata = consumer.fetch_metadata(Some(topic), METADATA_TIMEOUT);
         let metadata = metadata.map_err(|error| unreachable(consumer, settings, &error))?;
-        let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
+        let named = metadata.topics().iter().find(|found| found.name() == topic);
+        if named.and_then(MetadataTopic::error) == Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+            return Err(EsmError::NotAllowed { topic: topic.to_owned() });
+        }
+        let found = named.filter(|found| found.error().is_none());
         match found.map_or(0, |found| found.partitions().len()) {
             0 if attempt < TOPIC_ATTEMPTS_MAX => wait(TOPIC_ATTEMPTS_APART),
             partitions => return Ok(partitions),
@@ -235,7 +253,7 @@ fn run(consumer: &EsmConsumer) {
             timeout = Duration::ZERO;
             match polled {
                 Ok(message) => take(shared, &message, &mut scratch),
-                Err(error) => alive &= survives(shared, error),
+                Err(error) => alive &= survives(consumer, error),
             }
             if is_full(&shared.outbox()) {
                 break;
@@ -254,7 +272,15 @@ fn is_full(outbox: &Outbox) -> bool {
 }
 
 /// Counts and logs an error; `false` after one that librdkafka does not recover from by itself.
-fn survives(shared: &Shared, error: KafkaError) -> bool {
+fn survives(consumer: &EsmConsumer, error: KafkaError) -> bool {
+    let shared = consumer.context();
+    if let KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) = error {
+        if let Err(error) = reposition(consumer) {
+            tracing::error!(%error, topic = shared.settings.topic, "could not find a position anew; joining again");
+            shared.rejoin.store(true, Ordering::Release);
+        }
+        return true;
+    }
     add(&shared.counters.polling_error, 1);
     // Told with its reason by the context already, which a code alone lacks.
     tracing::debug!(%error, topic = shared.settings.topic, "polling failed");
@@ -263,6 +289,37 @@ fn survives(shared: &Shared, error: KafkaError) -> bool {
         return false;
     }
     true
+}
+
+/// A partition is at an offset that its log does not have. Where retention has passed it, it goes on at the oldest record, and
+/// what was read before stays. Where the log ends before it, offsets mean other records than they did: everything is given
+/// back, and the partition begins at its oldest record. Which partition it is, the client does not tell.
+fn reposition(consumer: &EsmConsumer) -> KafkaResult<()> {
+    let (shared, topic) = (consumer.context(), &consumer.context().settings.topic);
+    let begins = shared.begins.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut positions: BTreeMap<i32, i64> = begins;
+    for element in consumer.position()?.elements_for_topic(topic) {
+        if let (Offset::Offset(offset), Some(position)) = (element.offset(), positions.get_mut(&element.partition())) {
+            *position = offset;
+        }
+    }
+    let mut passed = false;
+    for (partition, position) in &mut positions {
+        let (low, high) = consumer.fetch_watermarks(topic, *partition, METADATA_TIMEOUT)?;
+        if *position < low {
+            tracing::error!(topic, partition, from = *position, to = low, "no more in the log: these records are lost");
+            *position = low;
+            passed = true;
+        } else if *position > high {
+            tracing::error!(topic, partition, position = *position, high, "the log ends before what was read of it");
+            shared.cut.lock().unwrap_or_else(PoisonError::into_inner).insert(*partition);
+        }
+    }
+    if !passed || !shared.cut.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+        shared.rejoin.store(true, Ordering::Release);
+        return Ok(());
+    }
+    consumer.assign(&list(&shared.settings, positions.into_iter())?)
 }
 
 fn take(shared: &Shared, message: &BorrowedMessage<'_>, scratch: &mut String) {

@@ -1,6 +1,7 @@
 //! Where an assigned partition is read from: the group's commit, or the mapping's starting position where there is none.
 //! What is asked of the broker is gathered first; the choice itself is pure.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
@@ -24,6 +25,8 @@ pub(crate) struct Known {
     pub(crate) at_timestamp: Option<i64>,
     /// Whether the partition was there when the mapping started.
     pub(crate) original: bool,
+    /// Whether its log was found to end before what was read of it: the commit is of another log.
+    pub(crate) cut: bool,
 }
 
 /// Where to begin, and whether records before it are lost.
@@ -39,7 +42,7 @@ pub(crate) fn begin(start: Start, known: Known) -> Begin {
     let plain = |offset| Begin { offset, gap: false };
     match (known.committed, start) {
         // Retention has passed the commit; or the topic is another than the one that was committed to.
-        (Some(committed), _) if committed < known.low || committed > known.high => {
+        (Some(committed), _) if known.cut || committed < known.low || committed > known.high => {
             Begin { offset: known.low, gap: true }
         }
         (Some(committed), _) => plain(committed),
@@ -50,12 +53,14 @@ pub(crate) fn begin(start: Start, known: Known) -> Begin {
     }
 }
 
-/// Asks the broker about each partition, and chooses. `original` is how many partitions there were at the start.
+/// Asks the broker about each partition, and chooses. `original` is how many partitions there were at the start, `cut` those
+/// whose log was cut short or made anew.
 pub(crate) fn resolve<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     settings: &Settings,
     partitions: &[i32],
     original: i32,
+    cut: &BTreeSet<i32>,
 ) -> KafkaResult<Vec<(i32, i64)>> {
     if partitions.is_empty() {
         // A member beyond the number of partitions; some brokers take a question about nothing for one about everything.
@@ -69,16 +74,21 @@ pub(crate) fn resolve<C: ConsumerContext>(
         Ok::<_, KafkaError>(list)
     };
     let committed = consumer.committed_offsets(list(Offset::Invalid)?, BROKER_TIMEOUT)?;
+    // Before the times are asked for: what is written in between is behind the end that stands for "nothing newer".
+    let mut bounds = Vec::with_capacity(partitions.len());
+    for partition in partitions {
+        bounds.push(consumer.fetch_watermarks(&settings.topic, *partition, BROKER_TIMEOUT)?);
+    }
     let at_timestamp = match settings.start {
         Start::AtTimestamp(millis) => consumer.offsets_for_times(list(Offset::Offset(millis))?, BROKER_TIMEOUT)?,
         Start::TrimHorizon | Start::Latest => TopicPartitionList::new(),
     };
     let mut begins = Vec::with_capacity(partitions.len());
-    for partition in partitions {
-        let (low, high) = consumer.fetch_watermarks(&settings.topic, *partition, BROKER_TIMEOUT)?;
+    for (partition, (low, high)) in partitions.iter().zip(bounds) {
         let committed = offset_of(&committed, settings, *partition)?;
         let at_timestamp = offset_of(&at_timestamp, settings, *partition)?;
-        let known = Known { committed, low, high, at_timestamp, original: *partition < original };
+        let (original, cut) = (*partition < original, cut.contains(partition));
+        let known = Known { committed, low, high, at_timestamp, original, cut };
         let Begin { offset, gap } = begin(settings.start, known);
         if gap {
             let topic = &settings.topic;
@@ -103,7 +113,8 @@ fn offset_of(list: &TopicPartitionList, settings: &Settings, partition: i32) -> 
 mod tests {
     use super::*;
 
-    const KNOWN: Known = Known { committed: None, low: 5, high: 100, at_timestamp: Some(42), original: true };
+    const KNOWN: Known =
+        Known { committed: None, low: 5, high: 100, at_timestamp: Some(42), original: true, cut: false };
     const STARTS: [Start; 3] = [Start::TrimHorizon, Start::Latest, Start::AtTimestamp(1)];
 
     #[test]
@@ -131,6 +142,12 @@ mod tests {
             let known = Known { committed: Some(committed), ..KNOWN };
             assert_eq!(begin(Start::Latest, known), Begin { offset: committed, gap: false });
         }
+    }
+
+    #[test]
+    fn a_commit_to_another_log_is_a_gap_wherever_it_is() {
+        let known = Known { committed: Some(50), cut: true, ..KNOWN };
+        assert_eq!(begin(Start::Latest, known), Begin { offset: 5, gap: true });
     }
 
     #[test]

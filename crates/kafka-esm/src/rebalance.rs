@@ -64,14 +64,17 @@ impl Shared {
     /// Finds out where each partition begins, says so, and starts reading.
     fn take_over(&self, consumer: &BaseConsumer<Self>, partitions: &[i32]) -> KafkaResult<()> {
         let original = self.original_partitions.load(Ordering::Relaxed);
-        let mut begins = position::resolve(consumer, &self.settings, partitions, original);
+        let cut = std::mem::take(&mut *self.cut.lock().unwrap_or_else(PoisonError::into_inner));
+        let resolve = || position::resolve(consumer, &self.settings, partitions, original, &cut);
+        let mut begins = resolve();
         for _attempt in 1..ATTEMPTS_MAX {
             if let Err(error) = &begins {
                 tracing::warn!(%error, "could not ask where the partitions begin");
-                begins = position::resolve(consumer, &self.settings, partitions, original);
+                begins = resolve();
             }
         }
         let begins = begins?;
+        *self.begins.lock().unwrap_or_else(PoisonError::into_inner) = begins.iter().copied().collect();
         if self.settings.start == Start::Latest && !begins.is_empty() {
             // A fresh group would find another "latest" when the partition moves or the mapping restarts.
             consumer.commit(&list(&self.settings, begins.iter().copied())?, CommitMode::Sync)?;
@@ -79,12 +82,15 @@ impl Shared {
         let assignment = list(&self.settings, begins.iter().copied())?;
         tracing::info!(topic = self.settings.topic, group = self.settings.group, ?begins, "partitions assigned");
         self.tell(News::Assigned(begins));
-        consumer.assign(&assignment)
+        consumer.assign(&assignment)?;
+        // Whom the runner has paused stays so through a rebalance, and the runner has forgotten of it.
+        consumer.resume(&assignment)
     }
 
     /// Waits until nothing of the partitions is under way and commits what was resolved, while that is still allowed.
     fn give_back(&self, consumer: &BaseConsumer<Self>, partitions: Vec<i32>) {
         *self.outbox() = Outbox::default();
+        self.begins.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let lost = consumer.assignment_lost();
         tracing::info!(
             topic = self.settings.topic,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, mpsc as std_mpsc};
+use std::sync::{Arc, PoisonError, mpsc as std_mpsc};
 use std::time::{Duration, Instant};
 
 use hyper::Uri;
@@ -280,7 +280,7 @@ impl Runner {
     }
 }
 
-/// The counters, and how far the committed positions are behind the partitions' ends.
+/// The counters, and how far the committed positions are behind the partitions' ends, by what the broker says or has said last.
 pub(crate) async fn metrics(
     counters: &Counters,
     settings: &Arc<Settings>,
@@ -292,12 +292,21 @@ pub(crate) async fn metrics(
     let topic = settings.topic.clone();
     // The consumer is moved there: the last reference must not be dropped in async code, where it could not block.
     let lags = tokio::task::spawn_blocking(move || {
-        // A broker that does not answer once is not asked for the other partitions.
-        let lag = |(partition, committed): (i32, i64)| {
-            let (_, high) = consumer.fetch_watermarks(&topic, partition, TIMEOUT).ok()?;
-            Some(u64::try_from(high.saturating_sub(committed)).unwrap_or(0))
+        let mut highs = consumer.context().highs.lock().unwrap_or_else(PoisonError::into_inner);
+        for partition in committed.keys() {
+            match consumer.fetch_watermarks(&topic, *partition, TIMEOUT) {
+                Ok((_, high)) => drop(highs.insert(*partition, high)),
+                Err(error) => {
+                    tracing::warn!(%error, topic, partition, "the lag is by what the broker has said before");
+                    // A broker that does not answer once is not asked for the other partitions.
+                    break;
+                }
+            }
+        }
+        let lag = |(partition, committed): (&i32, &i64)| {
+            Some(u64::try_from(highs.get(partition)?.saturating_sub(*committed)).unwrap_or(0))
         };
-        committed.into_iter().map_while(lag).collect::<Vec<u64>>()
+        committed.iter().filter_map(lag).collect::<Vec<u64>>()
     });
     let lags = lags.await.unwrap_or_default();
     let pollers = u64::try_from(settings.pollers.min(partitions.max(1))).unwrap_or(1);

@@ -6,6 +6,7 @@ use std::{fmt, str::FromStr};
 
 use serde::Deserialize;
 
+use crate::connection::{CA_LOCATION, CA_OF_THE_SYSTEM};
 use crate::{ConfigError, Connection};
 
 /// `host:port,…` of the brokers to ask first.
@@ -208,9 +209,7 @@ impl Config {
             let authority: Authority = secret(secrets.ca.as_deref(), CA_SECRET_ARN, CA_JSON_EXPECTED)?;
             connection.set("ssl.ca.pem", authority.certificate);
         } else if self.protocol.has_tls() {
-            // A vendored OpenSSL looks for the system's certificates where it was built; this looks where
-            // distributions have them.
-            connection.set("ssl.ca.location", "probe");
+            connection.set(CA_LOCATION, CA_OF_THE_SYSTEM);
         }
         Ok(connection)
     }

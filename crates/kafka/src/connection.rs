@@ -28,6 +28,9 @@ const RECONNECT_BACKOFF_MAX_MS: &str = "1000";
 /// Below the 350 s after which AWS's network load balancers forget a connection
 /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/network/network-load-balancers.html>).
 const CONNECTIONS_IDLE_MAX_MS: &str = "240000";
+pub(crate) const CA_LOCATION: &str = "ssl.ca.location";
+/// A vendored OpenSSL looks for the system's certificates where it was built; this looks where distributions have them.
+pub(crate) const CA_OF_THE_SYSTEM: &str = "probe";
 
 /// How to reach a cluster. Its `Debug` shows the names of the properties and the values of those that are no secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,7 +46,8 @@ impl Connection {
     }
 
     /// The properties of a librdkafka configuration file: `name=value` lines, empty ones and `#` comments left out,
-    /// blanks around both trimmed. They win over this crate's defaults, but not over what makes a producer safe.
+    /// blanks around both trimmed. They win over this crate's defaults, but not over what makes a producer safe. With TLS and
+    /// no `ssl.ca.…` the system's certificates count.
     /// `bootstrap_servers` replaces the file's.
     ///
     /// # Errors
@@ -64,6 +68,12 @@ impl Connection {
         }
         if let Some(servers) = bootstrap_servers {
             properties.insert(BOOTSTRAP.to_owned(), servers.to_owned());
+        }
+        let has_tls = properties
+            .get("security.protocol")
+            .is_some_and(|protocol| ["ssl", "sasl_ssl"].iter().any(|tls| protocol.eq_ignore_ascii_case(tls)));
+        if has_tls && !properties.keys().any(|name| name.starts_with("ssl.ca.")) {
+            properties.insert(CA_LOCATION.to_owned(), CA_OF_THE_SYSTEM.to_owned());
         }
         if properties.contains_key(BOOTSTRAP) {
             Ok(Self { properties })

@@ -138,6 +138,20 @@ fn a_properties_file_is_read_as_librdkafka_writes_it() {
 }
 
 #[test]
+fn with_tls_the_systems_certificates_count_unless_others_are_named() {
+    for (text, expected) in [
+        ("security.protocol=SASL_SSL", Some("probe")),
+        ("security.protocol=ssl\nssl.ca.location=/etc/ca.pem", Some("/etc/ca.pem")),
+        ("security.protocol=ssl\nssl.ca.pem=PEM", None),
+        ("security.protocol=sasl_plaintext", None),
+        ("client.id=me", None),
+    ] {
+        let connection = Connection::from_properties(text, Some("b:9092")).unwrap();
+        assert_eq!(connection.get("ssl.ca.location"), expected, "{text}");
+    }
+}
+
+#[test]
 fn a_properties_file_that_says_nothing_is_refused_with_the_line() {
     let refused = Connection::from_properties("bootstrap.servers=b:9092\nsasl.password hunter2", None).unwrap_err();
     assert_eq!(refused, ConfigError::Property { line: 2 });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
 use super::Destination;
@@ -14,8 +15,8 @@ use crate::engine::{GivenUp, Task};
 use crate::http::Http;
 use crate::settings::Settings;
 
-/// A destination that does not answer must not hold its partition for long.
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
+/// A destination that does not answer must not hold its partition for long: all messages of a task, for a topic.
+pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What became of a task's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,19 +35,28 @@ pub(crate) struct Deliverer {
 }
 
 impl Deliverer {
-    /// Sends all messages of a task, one after the other.
+    /// Sends all messages of a task in their order, none of which waits for the one before it. What the destination does not
+    /// take is lost, and told record by record.
     pub(crate) async fn deliver(&self, task: &Task, given_up: &GivenUp) -> Delivered {
         let mut delivered = Delivered { records_taken: 0, messages_failed: 0 };
         let Some(destination) = &self.settings.destination else { return delivered };
         let (settings, unix_millis) = (&*self.settings, clock::unix_millis());
-        for message in (Letter { settings, destination, task, given_up, unix_millis }).messages() {
-            let records = message.records;
-            match self.send(destination, message).await {
-                Ok(()) => delivered.records_taken += records,
-                Err(error) => {
-                    tracing::error!(records, error, "the destination did not take a message");
-                    delivered.messages_failed += 1;
-                }
+        let messages = (Letter { settings, destination, task, given_up, unix_millis }).messages();
+        let counts: Vec<usize> = messages.iter().map(|message| message.records).collect();
+        // Polled in their order, and a message is in the producer's queue when it has been polled once.
+        let sent = join_all(messages.into_iter().map(|message| self.send(destination, message))).await;
+        let mut records = task.records.iter();
+        for (count, sent) in counts.into_iter().zip(sent) {
+            let its = records.by_ref().take(count);
+            let Err(error) = sent else {
+                delivered.records_taken += its.count();
+                continue;
+            };
+            delivered.messages_failed += 1;
+            for record in its {
+                let (topic, partition, offset) = (&settings.topic, record.partition, record.offset);
+                let reason = format!("its destination did not take it: {error}");
+                tracing::error!(topic, partition, offset, reason, "dropped");
             }
         }
         delivered

@@ -306,9 +306,6 @@ impl Engine {
         add(&self.counters.delivered, taken);
         add(&self.counters.dropped, count.saturating_sub(taken));
         add(&self.counters.delivery_error, messages_failed);
-        if messages_failed > 0 {
-            self.log_dropped(id, "its destination did not take it");
-        }
         self.resolve_task(id);
     }
 

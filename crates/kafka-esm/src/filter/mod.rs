@@ -5,11 +5,10 @@
 
 mod pattern;
 
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::emulator::FilterMismatch;
-use pattern::{Node, Rule};
+use pattern::{Node, Rule, as_array, as_object};
 
 /// Patterns of which one must match; none at all lets everything pass.
 #[derive(Debug, Clone, Default)]
@@ -63,16 +62,17 @@ impl Filters {
 }
 
 fn parse(text: &str) -> Result<Pattern, String> {
-    let pattern: Value = serde_json::from_str(text).map_err(|error| format!("no JSON, {error}: {text}"))?;
-    let object = pattern.as_object().ok_or_else(|| format!("a JSON object, not {text}"))?;
+    // Rules stay text until they are read: a number is compared as it is written.
+    let pattern: &RawValue = serde_json::from_str(text).map_err(|error| format!("no JSON, {error}: {text}"))?;
+    let object = as_object(pattern).ok_or_else(|| format!("a JSON object, not {text}"))?;
     if let Some(other) = object.keys().find(|key| *key != "value") {
         return Err(format!("only `value` of a Kafka record can be filtered, not `{other}`"));
     }
-    match object.get("value") {
-        None => Ok(Pattern::Any),
-        Some(Value::Array(rules)) => Ok(Pattern::Text(rules.iter().map(Rule::parse).collect::<Result<_, _>>()?)),
-        Some(Value::Object(fields)) => Ok(Pattern::Json(Node::parse(fields)?)),
-        Some(other) => Err(format!("`value` must be an array of rules or an object of fields, not {other}")),
+    let Some(value) = object.get("value").copied() else { return Ok(Pattern::Any) };
+    match (as_array(value), as_object(value)) {
+        (Some(rules), _) => Ok(Pattern::Text(rules.into_iter().map(Rule::parse).collect::<Result<_, _>>()?)),
+        (_, Some(fields)) => Ok(Pattern::Json(Node::parse(fields)?)),
+        _ => Err(format!("`value` must be an array of rules or an object of fields, not {value}")),
     }
 }
 
@@ -119,6 +119,16 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_is_nothing_but_brackets_matches_nothing_and_costs_little() {
+        let deep = |depth: usize, inside: &str| format!("{}{inside}{}", "[".repeat(depth), "]".repeat(depth));
+        for pattern in [r#"{"a":["x"]}"#, r#"{"a":{"b":["x"]}}"#] {
+            assert!(!passes(pattern, &deep(400_000, "")));
+            assert!(!passes(pattern, &format!(r#"{{"a":{}}}"#, deep(400_000, r#""x""#))));
+        }
+        assert!(passes(r#"{"a":["x"]}"#, &deep(10, &format!(r#"{{"a":{}}}"#, deep(10, r#""x""#)))));
+    }
+
+    #[test]
     fn every_operator_matches_what_it_says() {
         for (pattern, value, expected) in [
             (r#"{"a":[null]}"#, r#"{"a":null}"#, true),
@@ -126,6 +136,12 @@ mod tests {
             (r#"{"a":[""]}"#, r#"{"a":null}"#, false),
             (r#"{"a":["x","y"]}"#, r#"{"a":"y"}"#, true),
             (r#"{"a":["x"]}"#, r#"{"a":"X"}"#, false),
+            // Numbers as they are written, in the pattern as in the record.
+            (r#"{"a":[1.50]}"#, r#"{"a":1.50}"#, true),
+            (r#"{"a":[1.50]}"#, r#"{"a":1.5}"#, false),
+            (r#"{"a":[3.0e2]}"#, r#"{"a":3.0e2}"#, true),
+            (r#"{"a":[3.0e2]}"#, r#"{"a":300}"#, false),
+            (r#"{"a":[12345678901234567890123]}"#, r#"{"a":12345678901234567890123}"#, true),
             (r#"{"a":[{"equals-ignore-case":"ÄB"}]}"#, r#"{"a":"äb"}"#, true),
             (r#"{"a":[{"anything-but":["x","y"]}]}"#, r#"{"a":"z"}"#, true),
             (r#"{"a":[{"anything-but":["x","y"]}]}"#, r#"{"a":"y"}"#, false),

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+
+/// Arrays within arrays that are looked into. Beyond, as in no record that somebody means, nothing matches: looking on would
+/// cost time by the square of the depth, and stack.
+const ARRAYS_MAX: usize = 64;
 
 /// Fields that must all match.
 #[derive(Debug, Clone, Default)]
@@ -54,23 +57,24 @@ enum Leaf<'a> {
     Number(&'a str),
 }
 
-type Object<'a> = BTreeMap<String, &'a RawValue>;
+pub(super) type Object<'a> = BTreeMap<String, &'a RawValue>;
 
 impl Node {
-    pub(super) fn parse(fields: &Map<String, Value>) -> Result<Self, String> {
+    pub(super) fn parse(fields: Object<'_>) -> Result<Self, String> {
         let mut node = Self::default();
         for (name, condition) in fields {
-            if let (Some(alternatives), "$or") = (condition.as_array(), name.as_str()) {
-                let parse = |alternative: &Value| {
-                    let fields = alternative.as_object();
-                    Self::parse(fields.ok_or_else(|| format!("`$or` takes objects, not {alternative}"))?)
+            if let (Some(alternatives), "$or") = (as_array(condition), name.as_str()) {
+                let parse = |alternative: &RawValue| {
+                    Self::parse(
+                        as_object(alternative).ok_or_else(|| format!("`$or` takes objects, not {alternative}"))?,
+                    )
                 };
-                node.alternatives.push(alternatives.iter().map(parse).collect::<Result<_, _>>()?);
-            } else if let Some(rules) = condition.as_array().filter(|rules| !rules.is_empty()) {
-                let rules = rules.iter().map(Rule::parse).collect::<Result<_, _>>()?;
-                node.fields.push((name.clone(), Condition::Leaf(rules)));
-            } else if let Some(nested) = condition.as_object() {
-                node.fields.push((name.clone(), Condition::Nested(Self::parse(nested)?)));
+                node.alternatives.push(alternatives.into_iter().map(parse).collect::<Result<_, _>>()?);
+            } else if let Some(rules) = as_array(condition).filter(|rules| !rules.is_empty()) {
+                let rules = rules.into_iter().map(Rule::parse).collect::<Result<_, _>>()?;
+                node.fields.push((name, Condition::Leaf(rules)));
+            } else if let Some(nested) = as_object(condition) {
+                node.fields.push((name, Condition::Nested(Self::parse(nested)?)));
             } else {
                 return Err(format!("`{name}` must be an array of rules or an object of fields, not {condition}"));
             }
@@ -80,10 +84,15 @@ impl Node {
 
     /// Whether a record's JSON has what the pattern asks for. Of an array one element is enough.
     pub(super) fn matches(&self, json: &RawValue) -> bool {
-        if let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(json.get()) {
-            return elements.into_iter().any(|element| self.matches(element));
+        self.matches_within(json, ARRAYS_MAX)
+    }
+
+    fn matches_within(&self, json: &RawValue, arrays: usize) -> bool {
+        match (as_array(json), arrays.checked_sub(1)) {
+            (Some(elements), Some(arrays)) => elements.into_iter().any(|element| self.matches_within(element, arrays)),
+            (Some(_), None) => false,
+            (None, _) => self.matches_object(&as_object(json).unwrap_or_default()),
         }
-        self.matches_object(&serde_json::from_str(json.get()).unwrap_or_default())
     }
 
     fn matches_object(&self, object: &Object<'_>) -> bool {
@@ -97,7 +106,7 @@ impl Condition {
     fn matches(&self, json: Option<&RawValue>) -> bool {
         match (self, json) {
             (Self::Leaf(rules), Some(json)) => {
-                let leaves = leaves(json);
+                let leaves = leaves(json, ARRAYS_MAX);
                 rules.iter().any(|rule| leaves.iter().any(|leaf| rule.matches(leaf)))
             }
             (Self::Leaf(rules), None) => rules.iter().any(|rule| matches!(rule, Rule::Exists(false))),
@@ -108,14 +117,24 @@ impl Condition {
     }
 }
 
-/// A scalar, or an array's scalars; an object is no leaf.
-fn leaves(json: &RawValue) -> Vec<Leaf<'_>> {
+/// The elements, if it is an array.
+pub(super) fn as_array(json: &RawValue) -> Option<Vec<&RawValue>> {
+    json.get().starts_with('[').then(|| serde_json::from_str(json.get()).ok()).flatten()
+}
+
+/// The fields, if it is an object.
+pub(super) fn as_object(json: &RawValue) -> Option<Object<'_>> {
+    json.get().starts_with('{').then(|| serde_json::from_str(json.get()).ok()).flatten()
+}
+
+/// A scalar, or an array's scalars, so many arrays deep; an object is no leaf.
+fn leaves(json: &RawValue, arrays: usize) -> Vec<Leaf<'_>> {
     let text = json.get();
     match text.as_bytes().first() {
-        Some(b'[') => {
-            let elements = serde_json::from_str::<Vec<&RawValue>>(text).unwrap_or_default();
-            elements.into_iter().flat_map(leaves).collect()
-        }
+        Some(b'[') => match arrays.checked_sub(1) {
+            Some(arrays) => as_array(json).into_iter().flatten().flat_map(|element| leaves(element, arrays)).collect(),
+            None => Vec::new(),
+        },
         Some(b'{') | None => Vec::new(),
         Some(b'"') => serde_json::from_str(text).map(Leaf::Text).into_iter().collect(),
         Some(b't') => vec![Leaf::Truth(true)],
@@ -126,33 +145,36 @@ fn leaves(json: &RawValue) -> Vec<Leaf<'_>> {
 }
 
 impl Rule {
-    pub(super) fn parse(rule: &Value) -> Result<Self, String> {
-        match rule {
-            Value::Null => Ok(Self::Null),
-            Value::Bool(truth) => Ok(Self::Truth(*truth)),
-            Value::Number(number) => Ok(Self::Number(number.to_string())),
-            Value::String(text) => Ok(Self::Text(text.clone())),
-            Value::Object(operator) => match operator.iter().collect::<Vec<_>>()[..] {
-                [(name, operand)] => Self::operator(name, operand),
+    pub(super) fn parse(rule: &RawValue) -> Result<Self, String> {
+        let text = rule.get();
+        match text.as_bytes().first() {
+            Some(b'{') => match as_object(rule).unwrap_or_default().into_iter().collect::<Vec<_>>()[..] {
+                [(ref name, operand)] => Self::operator(name, operand),
                 _ => Err(format!("a rule has exactly one operator, not {rule}")),
             },
-            Value::Array(_) => Err(format!("a rule cannot be an array: {rule}")),
+            Some(b'[') | None => Err(format!("a rule cannot be an array: {rule}")),
+            Some(b'"') => string(rule).map(Self::Text).ok_or_else(|| format!("no string: {rule}")),
+            Some(b't') => Ok(Self::Truth(true)),
+            Some(b'f') => Ok(Self::Truth(false)),
+            Some(b'n') => Ok(Self::Null),
+            Some(_) => Ok(Self::Number(text.to_owned())),
         }
     }
 
-    fn operator(name: &str, operand: &Value) -> Result<Self, String> {
-        let text =
-            || operand.as_str().map(str::to_owned).ok_or_else(|| format!("`{name}` takes a string, not {operand}"));
+    fn operator(name: &str, operand: &RawValue) -> Result<Self, String> {
+        let text = || string(operand).ok_or_else(|| format!("`{name}` takes a string, not {operand}"));
         match name {
             "equals-ignore-case" => Ok(Self::EqualsIgnoreCase(text()?.to_lowercase())),
             "prefix" => text().map(Self::Prefix),
             "suffix" => text().map(Self::Suffix),
-            "exists" => {
-                operand.as_bool().map(Self::Exists).ok_or_else(|| format!("`exists` takes a boolean, not {operand}"))
-            }
+            "exists" => match operand.get() {
+                "true" => Ok(Self::Exists(true)),
+                "false" => Ok(Self::Exists(false)),
+                _ => Err(format!("`exists` takes a boolean, not {operand}")),
+            },
             "anything-but" => {
-                let rules = operand.as_array().cloned().unwrap_or_else(|| vec![operand.clone()]);
-                rules.iter().map(Self::parse).collect::<Result<_, _>>().map(Self::AnythingBut)
+                let rules = as_array(operand).unwrap_or_else(|| vec![operand]);
+                rules.into_iter().map(Self::parse).collect::<Result<_, _>>().map(Self::AnythingBut)
             }
             "numeric" => comparisons(operand).map(Self::Numeric),
             other => Err(format!("`{other}` is no operator")),
@@ -201,13 +223,17 @@ impl Comparison {
     }
 }
 
+fn string(json: &RawValue) -> Option<String> {
+    serde_json::from_str(json.get()).ok()
+}
+
 /// `[">", 0, "<=", 5]`: pairs that must all hold.
-fn comparisons(operand: &Value) -> Result<Vec<(Comparison, f64)>, String> {
+fn comparisons(operand: &RawValue) -> Result<Vec<(Comparison, f64)>, String> {
     let refused = || format!("`numeric` takes pairs of =, <, <=, >, >= and a number, not {operand}");
-    let parts = operand.as_array().filter(|parts| !parts.is_empty()).ok_or_else(refused)?;
-    let pair = |pair: &[Value]| {
+    let parts = as_array(operand).filter(|parts| !parts.is_empty()).ok_or_else(refused)?;
+    let pair = |pair: &[&RawValue]| {
         let [how, bound] = pair else { return None };
-        let how = match how.as_str()? {
+        let how = match string(how)?.as_str() {
             "=" => Comparison::Equal,
             "<" => Comparison::Less,
             "<=" => Comparison::LessOrEqual,
@@ -215,7 +241,7 @@ fn comparisons(operand: &Value) -> Result<Vec<(Comparison, f64)>, String> {
             ">=" => Comparison::GreaterOrEqual,
             _ => return None,
         };
-        Some((how, bound.as_f64()?))
+        Some((how, serde_json::from_str(bound.get()).ok()?))
     };
     parts.chunks(2).map(|chunk| pair(chunk).ok_or_else(refused)).collect()
 }

@@ -224,6 +224,31 @@ async fn c41_a_topic_receives_a_message_for_each_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn c41_a_topic_receives_a_key_where_kafkas_own_producers_put_it() {
+    const PARTITIONS: i32 = 8;
+    let world = World::new(|_, _| Reply::error()).await;
+    let target = format!("{}-dlq", world.topic);
+    create_topic(&target, PARTITIONS).await;
+    let world = world
+        .set("DestinationConfig", json!({"OnFailure": {"Destination": format!("kafka://{target}")}}))
+        .set("MaximumRetryAttempts", 0);
+    let keys: Vec<String> = (0..40).map(|number| format!("key-{number}")).collect();
+    for key in &keys {
+        world.write(Entry { key: Some(key.clone().into_bytes()), ..text(0, "x") }).await;
+    }
+    let running = world.start().await;
+    world.wait_committed(0, 40).await;
+    stop(running).await;
+    let mut expected = [0; PARTITIONS as usize];
+    for key in &keys {
+        expected[usize::try_from(kafka::partition_of(key.as_bytes(), PARTITIONS)).unwrap()] += 1;
+    }
+    for (partition, count) in (0..).zip(expected) {
+        assert_eq!(world.end(&target, partition).await, count, "partition {partition}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c42_a_destination_topic_that_does_not_exist_is_refused_at_the_start() {
     let world = World::new(|_, _| Reply::ok()).await;
     let world = world.set("DestinationConfig", json!({"OnFailure": {"Destination": "kafka://nowhere"}}));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::world::{Entry, stop};
-use crate::support::{Gate, Reply, World, eventually};
+use crate::support::world::{Entry, stop, stop_member};
+use crate::support::{Gate, Reply, World, broker, eventually};
 
 /// Scaled down: a session of six seconds, the shortest that Kafka allows, and no longer between two polls.
 const SHORT: [(&str, &str); 3] =
@@ -86,10 +86,10 @@ async fn c51_two_members_of_one_group_share_the_partitions_and_two_groups_share_
     places.sort();
     places.dedup();
     assert_eq!(places.len(), 60);
-    let (first, second) = (stop(first).await, stop(second).await);
+    let (first, second) = (stop_member(first).await, stop_member(second).await);
     assert!(first.polled_event_count < 60 && second.polled_event_count < 60, "each has a part");
     assert_eq!(first.polled_event_count + second.polled_event_count, 60, "and nothing comes twice");
-    stop(third).await;
+    stop_member(third).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,10 +102,10 @@ async fn c51_a_member_beyond_the_partitions_is_ready_and_waits_for_one() {
     let counts = [first.metrics().await.polled_event_count, second.metrics().await.polled_event_count];
     assert!(counts == [5, 0] || counts == [0, 5], "{counts:?}");
     let (busy, idle) = if counts == [5, 0] { (first, second) } else { (second, first) };
-    stop(busy).await;
+    stop_member(busy).await;
     world.write_many(0, 5).await;
     world.wait_committed(0, 10).await;
-    assert_eq!(stop(idle).await.polled_event_count, 5);
+    assert_eq!(stop_member(idle).await.polled_event_count, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,8 +138,8 @@ async fn c52_a_rebalance_waits_for_the_running_invocation_and_skips_nothing() {
     places.dedup();
     assert_eq!(places.len(), 60, "nothing is skipped");
     assert_eq!(handed_over, 60, "what had ended was committed before its partition went");
-    stop(first).await;
-    stop(second).await;
+    stop_member(first).await;
+    stop_member(second).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,14 +162,49 @@ async fn c52_a_partition_that_is_lost_is_left_to_its_new_owner() {
     assert!(calls[0].ended.is_none());
     gate.open();
     eventually("the late answer", async || world.function.calls()[0].ended.is_some()).await;
-    let metrics = stop(first).await;
+    let metrics = stop_member(first).await;
     assert_eq!(metrics.committed_event_count, 0, "nothing of what was no longer its own");
     world.write_many(0, 5).await;
     world.wait_committed(0, 15).await;
     let offsets: Vec<i64> = world.function.places().iter().map(|(_, offset)| *offset).collect();
     let expected: Vec<i64> = (0..5).chain(0..15).collect();
     assert_eq!(offsets, expected, "and nothing is skipped or comes a third time");
-    stop(second).await;
+    stop_member(second).await;
+}
+
+/// A pause outlives a rebalance in the client, and the lane that asked for it does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn c52_a_partition_that_was_paused_is_fetched_again_when_it_comes_back() {
+    const RECORDS: u32 = 25_000;
+    let (first_gate, later_gate) = (Gate::closed(), Gate::closed());
+    let gates = (first_gate.clone(), later_gate.clone());
+    let world = World::new(move |number, _| Reply::ok().behind(if number == 0 { &gates.0 } else { &gates.1 }));
+    let world = world.await.set("BatchSize", 1_000).set("Emulator.function_timeout_seconds", 60);
+    world.write_many(0, RECORDS as usize).await;
+    // It hears soon that somebody joins.
+    let first = world.start_with(&[("heartbeat.interval.ms", "200")]).await;
+    world.wait_calls(1).await;
+    let polled = async || first.metrics().await.polled_event_count;
+    eventually("as much waits as may", async || polled().await >= 10_000).await;
+    // For longer than a full lane is only held.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(polled().await < RECORDS.into(), "it was not paused");
+    let joining = world.start();
+    tokio::pin!(joining);
+    assert!(tokio::time::timeout(Duration::from_secs(2), &mut joining).await.is_err(), "the rebalance is held");
+    first_gate.open();
+    let second = joining.await;
+    // Whoever has the partition now is in its second invocation; then it is the first member's again, if it was not.
+    let stopping = tokio::spawn(stop_member(second));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    later_gate.open();
+    stopping.await.unwrap();
+    world.wait_committed(0, RECORDS.into()).await;
+    let mut places = world.function.places();
+    places.sort();
+    places.dedup();
+    assert_eq!(places.len(), RECORDS as usize, "nothing is skipped");
+    stop_member(first).await;
 }
 
 /// Scaled from 14 minutes: what matters is that it is longer than a session and than the time between two polls.
@@ -224,4 +259,53 @@ async fn c50_what_was_not_committed_comes_again_after_a_cut() {
     let offsets: Vec<i64> = world.function.places().iter().map(|(_, offset)| *offset).collect();
     assert_eq!(offsets, [0, 1, 2, 3, 2, 3]);
     stop(running).await;
+}
+
+/// The embedded broker answers a fetch of what it does not have with nothing, so only Kafka shows it.
+#[tokio::test(flavor = "multi_thread")]
+async fn c48_what_retention_takes_from_a_blocked_partition_is_a_gap_and_the_rest_goes_on() {
+    const RECORDS: i64 = 45_000;
+    const KEPT: i64 = 500;
+    if broker::is_embedded() {
+        return;
+    }
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let world = World::new(move |number, _| if number == 0 { Reply::ok().behind(&held) } else { Reply::ok() });
+    let world = world.await.set("BatchSize", 1_000).set("Emulator.function_timeout_seconds", 60);
+    world.write_many(0, usize::try_from(RECORDS).unwrap()).await;
+    let running = world.start().await;
+    world.wait_calls(1).await;
+    eventually("as much waits as may", async || running.metrics().await.polled_event_count >= 10_000).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.delete_records(0, RECORDS - KEPT).await;
+    gate.open();
+    world.wait_committed(0, RECORDS).await;
+    let mut offsets: Vec<i64> = world.function.places().iter().map(|(_, offset)| *offset).collect();
+    assert!(offsets.is_sorted_by(|one, next| one < next), "in order, and once");
+    let after = offsets.split_off(offsets.iter().position(|offset| *offset >= RECORDS - KEPT).unwrap());
+    assert_eq!(after, (RECORDS - KEPT..RECORDS).collect::<Vec<_>>(), "what is there is delivered");
+    let polled = i64::try_from(offsets.len()).unwrap();
+    assert_eq!(offsets, (0..polled).collect::<Vec<_>>(), "what was polled before it went is delivered as well");
+    assert!(polled < RECORDS - KEPT, "nothing was lost, so the test shows nothing");
+    stop_member(running).await;
+}
+
+/// See above.
+#[tokio::test(flavor = "multi_thread")]
+async fn c48_a_topic_that_is_made_anew_is_read_from_its_start() {
+    if broker::is_embedded() {
+        return;
+    }
+    let world = World::new(|_, _| Reply::ok()).await;
+    world.write_many(0, 100).await;
+    let running = world.start().await;
+    world.wait_committed(0, 100).await;
+    world.make_anew().await;
+    world.write_many(0, 3).await;
+    eventually("the new records are delivered", async || world.function.places().len() >= 103).await;
+    world.wait_committed(0, 3).await;
+    let offsets: Vec<i64> = world.function.places().iter().map(|(_, offset)| *offset).collect();
+    assert_eq!(offsets, (0..100).chain(0..3).collect::<Vec<_>>());
+    stop_member(running).await;
 }

@@ -10,8 +10,8 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Header, Message, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::topic_partition_list::Offset;
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
 use super::broker;
@@ -141,12 +141,38 @@ impl World {
         }
     }
 
+    /// As retention does it: the log of a partition begins at an offset.
+    pub(crate) async fn delete_records(&self, partition: i32, begin: i64) {
+        let admin: AdminClient<_> = client().create().unwrap();
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(&self.topic, partition, Offset::Offset(begin)).unwrap();
+        let deleted = admin.delete_records(&offsets, &AdminOptions::new()).await.unwrap();
+        deleted.find_partition(&self.topic, partition).unwrap().error().unwrap();
+    }
+
+    /// Deletes the topic and makes it again, with as many partitions.
+    pub(crate) async fn make_anew(&self) {
+        let admin: AdminClient<_> = client().create().unwrap();
+        let metadata = self.producer.client().fetch_metadata(Some(&self.topic), EVENTUALLY_MAX).unwrap();
+        let partitions = i32::try_from(metadata.topics()[0].partitions().len()).unwrap();
+        for deleted in admin.delete_topics(&[&self.topic], &AdminOptions::new()).await.unwrap() {
+            deleted.unwrap();
+        }
+        let topic = NewTopic::new(&self.topic, partitions, TopicReplication::Fixed(1));
+        // The broker takes a moment to forget it.
+        eventually("the topic is there again", async || {
+            let created = admin.create_topics([&topic], &AdminOptions::new()).await.unwrap();
+            created.iter().all(Result::is_ok)
+        })
+        .await;
+    }
+
     /// Keys and JSON values of so many messages of a topic's partition 0.
     pub(crate) async fn read_all(&self, topic: &str, count: usize) -> Vec<(Option<Vec<u8>>, Value)> {
         let topic = topic.to_owned();
         let read = tokio::task::spawn_blocking(move || {
             let consumer: BaseConsumer = client().set("group.id", format!("{topic}-reader")).create().unwrap();
-            let mut list = rdkafka::TopicPartitionList::new();
+            let mut list = TopicPartitionList::new();
             list.add_partition_offset(&topic, 0, Offset::Beginning).unwrap();
             consumer.assign(&list).unwrap();
             let next = || consumer.poll(EVENTUALLY_MAX).expect("a message in time").unwrap();
@@ -158,12 +184,21 @@ impl World {
         read.await.unwrap()
     }
 
+    /// The offset behind a partition's last record.
+    pub(crate) async fn end(&self, topic: &str, partition: i32) -> i64 {
+        let (client, topic) = (self.producer.clone(), topic.to_owned());
+        let asked = tokio::task::spawn_blocking(move || {
+            client.client().fetch_watermarks(&topic, partition, EVENTUALLY_MAX).unwrap().1
+        });
+        asked.await.unwrap()
+    }
+
     /// The group's committed offset of a partition.
     pub(crate) async fn committed(&self, partition: i32) -> Option<i64> {
         let (topic, group) = (self.topic.clone(), self.group.clone());
         let asked = tokio::task::spawn_blocking(move || {
             let consumer: BaseConsumer = client().set("group.id", group).create().unwrap();
-            let mut list = rdkafka::TopicPartitionList::new();
+            let mut list = TopicPartitionList::new();
             list.add_partition(&topic, partition);
             let committed = consumer.committed_offsets(list, Duration::from_secs(10)).unwrap();
             let offset = committed.find_partition(&topic, partition).unwrap().offset();
@@ -188,9 +223,24 @@ fn run() -> &'static str {
     RUN.get_or_init(|| format!("{:08x}", fastrand::u32(..)))
 }
 
-/// Ends a mapping and gives its last numbers.
+/// Ends the only member of its group and gives its last numbers. Where it went through everything and every record had one
+/// attempt, what was polled was filtered out or invoked.
 pub(crate) async fn stop(running: Running) -> Metrics {
-    running.stop().await.unwrap()
+    let metrics = stop_member(running).await;
+    let retried = metrics.failed_invoke_event_count + metrics.invoke_error_count;
+    let given_up = metrics.dropped_event_count + metrics.on_failure_destination_delivered_event_count;
+    if metrics.sum_offset_lag == 0 && retried == 0 && given_up == 0 {
+        let accounted = metrics.filtered_out_event_count + metrics.invoked_event_count;
+        assert_eq!(metrics.polled_event_count, accounted, "{metrics:?}");
+    }
+    metrics
+}
+
+/// As [`stop`], of a member that shared its partitions: what it had polled of those that went is the others' again.
+pub(crate) async fn stop_member(running: Running) -> Metrics {
+    let metrics = running.stop().await.unwrap();
+    assert!(metrics.invoked_event_count >= metrics.failed_invoke_event_count, "{metrics:?}");
+    metrics
 }
 
 pub(crate) async fn create_topic(name: &str, partitions: i32) {
