@@ -1,7 +1,11 @@
 #!/bin/sh
 # The seeds' load against each system, by k6 and by `cargo local load --profile seeds`, twice each, the second time in the
 # other order, for a system that has just started is slower than one that has run for a while. A table of them on stdout,
-# in the order in which they ran. About six minutes a system.
+# in the order in which they ran, and behind it a line a system: whether the tools agree. Exit 1 where they do not. About
+# six minutes a system.
+#
+# k6's times begin when a request is sent: what it waited before that, for a connection (blocked) and for TCP's (connecting,
+# which k6 has in blocked too), stands beside them. The generator's begin when a request was due.
 #
 #   go install go.k6.io/k6@v0.57.0      # needs Go 1.23 or later
 #   local/k6/compare.sh [redis|hybrid|ours …]
@@ -36,31 +40,36 @@ by_k6() { # number
         -d "{\"couponId\":\"$coupon\",\"name\":\"k6\",\"total\":1000000}"
     k6 run --quiet -e API="$api" -e COUPON="$coupon" -e TOKENS="$work/tokens" local/k6/seeds.js \
         >"$work/k6.json" 2>>"$work/log"
-    python3 - "$system" "$work/k6.json" <<'PY'
+    python3 - "$system" "$work/k6.json" "$work/runs" <<'PY'
 import json
 import sys
 
 system, k6 = sys.argv[1], json.loads(open(sys.argv[2]).read().strip().splitlines()[-1])
 print(f"| {system} | k6 | {k6['requests']:.0f} | {k6['per_second']:.1f} | {k6['avg_ms']:.2f} | {k6['p50_ms']:.2f} |"
-      f" {k6['p95_ms']:.2f} | {k6['p99_ms']:.2f} |", flush=True)
+      f" {k6['p95_ms']:.2f} | {k6['p99_ms']:.2f} | {k6['blocked_avg_ms']:.2f} | {k6['blocked_p99_ms']:.2f} |"
+      f" {k6['connecting_avg_ms']:.2f} | {k6['connecting_p99_ms']:.2f} |", flush=True)
+with open(sys.argv[3], "a") as runs:
+    print(json.dumps([system, "k6", k6["p50_ms"], k6["p95_ms"], k6["p99_ms"]]), file=runs)
 PY
 }
 
 by_load() {
     "$local" load --profile seeds --api "$api" --json >"$work/load.json" 2>>"$work/log"
-    python3 - "$system" "$work/load.json" <<'PY'
+    python3 - "$system" "$work/load.json" "$work/runs" <<'PY'
 import json
 import sys
 
 system, step = sys.argv[1], json.load(open(sys.argv[2]))["steps"][0]
 took, rate = step["accept_ms"], step["answered"] / step["seconds"]
 print(f"| {system} | `cargo local load` | {step['answered']} | {rate:.1f} | {took['mean']:.2f} | {took['p50']:.2f} |"
-      f" {took['p95']:.2f} | {took['p99']:.2f} |", flush=True)
+      f" {took['p95']:.2f} | {took['p99']:.2f} | – | – | – | – |", flush=True)
+with open(sys.argv[3], "a") as runs:
+    print(json.dumps([system, "load", took["p50"], took["p95"], took["p99"]]), file=runs)
 PY
 }
 
-echo "| system | by | requests | requests/s | mean ms | p50 | p95 | p99 |"
-echo "| --- | --- | --- | --- | --- | --- | --- | --- |"
+echo "| system | by | requests | requests/s | mean ms | p50 | p95 | p99 | blocked mean | p99 | connecting mean | p99 |"
+echo "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 for system in $systems; do
     rm -f "$work/ready"
     "$local" baseline "$system" --port 0 >"$work/ready" 2>"$work/log" &
@@ -79,3 +88,5 @@ for system in $systems; do
     wait "$pid" || :
     pid=
 done
+echo
+local/k6/agree.py "$work/runs"

@@ -48,6 +48,8 @@ export default function () {
 export function handleSummary(data) {
   const { http_req_duration: took, http_reqs: requests, checks } = data.metrics;
   const of = (name) => took.values[name];
+  // What a request waits before it is sent is in no http_req_duration, and in every figure of the generator.
+  const { http_req_blocked: blocked, http_req_connecting: connecting } = data.metrics;
   const line = {
     requests: requests.values.count,
     per_second: requests.values.rate,
@@ -58,6 +60,10 @@ export function handleSummary(data) {
     p99_ms: of('p(99)'),
     p999_ms: of('p(99.9)'),
     max_ms: of('max'),
+    blocked_avg_ms: blocked.values.avg,
+    blocked_p99_ms: blocked.values['p(99)'],
+    connecting_avg_ms: connecting.values.avg,
+    connecting_p99_ms: connecting.values['p(99)'],
   };
   return { stdout: `${JSON.stringify(line)}\n` };
 }
