@@ -1,5 +1,5 @@
-//! A TCP proxy that can let nothing through any more, or no transaction: what is sent is taken and goes nowhere, so that
-//! its sender waits as for a store that has stopped answering, and nothing of it arrives later.
+//! A TCP proxy that can let nothing through any more, or no transaction, or none of one coupon: what is sent is taken and
+//! goes nowhere, so that its sender waits as for a store that has stopped answering, and nothing of it arrives later.
 
 use std::net::SocketAddr;
 
@@ -10,16 +10,20 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// What goes through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Lets {
     Everything,
     /// Reads and single writes: requests are answered, nothing is decided.
     NoTransaction,
+    /// All but transactions that name this coupon.
+    NoTransactionOf(String),
     Nothing,
 }
 
 /// In the head of a request that is one.
 const TRANSACTION: &[u8] = b"TransactWriteItems";
+/// Between its head and its body.
+const BODY: &[u8] = b"\r\n\r\n";
 
 pub(crate) struct Gate {
     pub(crate) address: SocketAddr,
@@ -50,6 +54,10 @@ impl Gate {
         self.lets.send_replace(Lets::NoTransaction);
     }
 
+    pub(crate) fn hold_transactions_of(&self, coupon: &str) {
+        self.lets.send_replace(Lets::NoTransactionOf(coupon.to_owned()));
+    }
+
     pub(crate) fn open(&self) {
         self.lets.send_replace(Lets::Everything);
     }
@@ -73,20 +81,43 @@ async fn connection(client: TcpStream, upstream: u16, lets: watch::Receiver<Lets
 
 async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, lets: watch::Receiver<Lets>) {
     let mut chunk = vec![0; 64 * 1024];
-    let mut held = false;
+    let (mut held, mut waiting) = (false, Vec::new());
     while let Ok(read @ 1..) = from.read(&mut chunk).await {
-        let sent = &chunk[..read];
-        let passes = match *lets.borrow() {
+        waiting.extend_from_slice(&chunk[..read]);
+        let passes = match &*lets.borrow() {
             Lets::Everything => true,
             Lets::Nothing => false,
             // Its body follows, and nothing else: who waits for an answer asks nothing more on this connection.
             Lets::NoTransaction => {
-                held |= sent.windows(TRANSACTION.len()).any(|word| word == TRANSACTION);
+                held |= has(&waiting, TRANSACTION);
+                !held
+            }
+            Lets::NoTransactionOf(coupon) => {
+                // Whose it is, is told when it is whole.
+                if has(&waiting, TRANSACTION) && !is_whole(&waiting) {
+                    continue;
+                }
+                held |= has(&waiting, TRANSACTION) && has(&waiting, coupon.as_bytes());
                 !held
             }
         };
-        if passes && !held && to.write_all(sent).await.is_err() {
+        if passes && !held && to.write_all(&waiting).await.is_err() {
             return;
         }
+        waiting.clear();
     }
+}
+
+fn has(sent: &[u8], word: &[u8]) -> bool {
+    sent.windows(word.len()).any(|window| window == word)
+}
+
+/// Whether a request has as much body as its head says.
+fn is_whole(request: &[u8]) -> bool {
+    let Some(head) = request.windows(BODY.len()).position(|window| window == BODY) else { return false };
+    let length = String::from_utf8_lossy(&request[..head]).lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().unwrap())
+    });
+    request.len() >= head + BODY.len() + length.unwrap_or(0)
 }

@@ -170,6 +170,50 @@ async fn a_refusal_when_sold_out_is_a_record_of_the_hybrid_and_nothing_of_ours()
     }
 }
 
+/// Two coupons whose records are of different partitions, by what the tickets of their first requests say.
+async fn apart(world: &World) -> (String, String) {
+    let mut first: Option<(String, String)> = None;
+    for number in 0..20 {
+        let coupon = format!("apart-{number}");
+        world.create(&coupon, 3).await;
+        let answer = world.asks(&coupon, "ann", 202).await;
+        let request = answer["requestId"].as_str().unwrap();
+        world.outcome(&coupon, request, "ann").await;
+        let partition = request.split_once('-').unwrap().0.to_owned();
+        match &first {
+            None => first = Some((coupon, partition)),
+            Some((other, of_other)) if *of_other != partition => return (other.clone(), coupon),
+            Some(_) => {}
+        }
+    }
+    panic!("twenty coupons of one partition");
+}
+
+#[tokio::test]
+async fn a_partition_that_is_held_up_holds_no_other_one_up() {
+    for system in [System::Hybrid, System::Ours] {
+        let world = World::start(system, Outbox::Never).await;
+        let (held, free) = apart(&world).await;
+        // In quotes, for `apart-1` is a part of `apart-10`.
+        world.gate.hold_transactions_of(&format!("\"{held}\""));
+        let stuck = world.asks(&held, "bob", 202).await;
+        let request = stuck["requestId"].as_str().unwrap();
+        for user in ["bob", "cho"] {
+            let asked = world.asks(&free, user, 202).await;
+            let told = world.outcome(&free, asked["requestId"].as_str().unwrap(), user).await;
+            assert_eq!(told["status"], "ISSUED", "{system}, {user}: {told}");
+        }
+        let told = world.get(&format!("/coupons/{held}/issues/{request}"), "bob").await.json();
+        assert_eq!(told["status"], "PENDING", "{system}: {told}");
+        world.gate.open();
+        assert_eq!(world.outcome(&held, request, "bob").await["status"], "ISSUED", "{system}");
+        for coupon in [&held, &free] {
+            world.until_state(coupon, |state| state.is_settled()).await;
+            assert_eq!(world.verdict(coupon).await, [], "{system}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_hybrid_knows_no_rank_before_it_issues() {
     let world = started(System::Hybrid).await;
