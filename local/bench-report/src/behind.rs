@@ -111,7 +111,7 @@ mod tests {
         let seen = seen(&[(15.0, 10), (40.0, 9)]);
         assert_eq!(settled(10, &[1.0, 2.0], &seen), None);
         let stock = Stock::of(10, vec![1.0, 2.0], &seen, |_| {
-            Some(Percentiles { count: 1, p50: 1.0, p95: 1.0, p99: 1.0, p999: 1.0, max: 1.0 })
+            Some(Percentiles { count: 1, mean: 1.0, p50: 1.0, p95: 1.0, p99: 1.0, p999: 1.0, max: 1.0 })
         });
         assert_eq!(stock.behind_ms, None, "half a figure would flatter");
     }

@@ -20,7 +20,7 @@ const fn compared(name: &'static str, of: fn(&Cell<'_>) -> Option<Spread>) -> Co
 }
 
 /// What a timed run measures.
-pub(crate) const COLUMNS: [Column; 19] = [
+pub(crate) const COLUMNS: [Column; 20] = [
     figure("took s", |cell| cell.timed(|run| Some(run.seconds).filter(|_| run.asked > 0))),
     compared("accepted/s", |cell| cell.accepted_per_second()),
     compared("decided/s", |cell| cell.decided_per_second()),
@@ -31,12 +31,13 @@ pub(crate) const COLUMNS: [Column; 19] = [
     compared("p99", |cell| cell.timed(|run| Some(run.accept_ms?.p99))),
     figure("p99.9", |cell| cell.timed(|run| Some(run.accept_ms?.p999))),
     figure("max", |cell| cell.timed(|run| Some(run.accept_ms?.max))),
+    figure("mean", |cell| cell.timed(|run| Some(run.accept_ms?.mean))),
     compared("cold accept p50 ms", |cell| cell.timed(|run| Some(run.cold_accept_ms?.p50))),
     compared("p99", |cell| cell.timed(|run| Some(run.cold_accept_ms?.p99))),
     figure("refuse p99 ms", |cell| cell.timed(|run| Some(run.refuse_ms?.p99))),
     compared("decision p50 ms", |cell| cell.timed(|run| Some(run.decision_ms?.p50))),
     compared("p99", |cell| cell.timed(|run| Some(run.decision_ms?.p99))),
-    figure("told p50 ms", |cell| cell.timed(|run| Some(run.told_ms?.p50))),
+    figure("told p50 ms", |cell| cell.told_ms(50.0, |ms| ms.p50)),
     figure("stock wrong p50 ms", |cell| cell.timed(|run| Some(run.stock.as_ref()?.behind_ms?.p50))),
     figure("CPU ms an answer", |cell| cell.cpu_ms_per_answer()),
     figure("memory MB", |cell| cell.memory_mb()),
@@ -65,7 +66,7 @@ pub(crate) const DETAILS: [Column; 9] = [
     figure("decision p95 ms", |cell| cell.timed(|run| Some(run.decision_ms?.p95))),
     figure("p99.9", |cell| cell.timed(|run| Some(run.decision_ms?.p999))),
     figure("max", |cell| cell.timed(|run| Some(run.decision_ms?.max))),
-    figure("told p99 ms", |cell| cell.timed(|run| Some(run.told_ms?.p99))),
+    figure("told p99 ms", |cell| cell.told_ms(99.0, |ms| ms.p99)),
     figure("gave up asking", |cell| cell.timed(|run| Some(number(run.gave_up)).filter(|_| run.told_ms.is_some()))),
     figure("stock wrong p99 ms", |cell| cell.timed(|run| Some(run.stock.as_ref()?.behind_ms?.p99))),
     figure("stock right after ms", |cell| cell.timed(|run| run.stock.as_ref()?.settled_ms)),

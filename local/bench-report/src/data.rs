@@ -109,8 +109,8 @@ pub struct Run {
     pub refuse_ms: Option<Percentiles>,
     /// From when a request was due until the coupon was the person's, or not, for good.
     pub decision_ms: Option<Percentiles>,
-    /// From when a request was due until the person knew, by asking every 20 ms, and every 100 after half a second; who
-    /// gave up counts with how long they had asked.
+    /// From when a request was due until the person knew, of those who were chosen beforehand to ask until they do; who gave
+    /// up counts with how long they had asked, and a figure that is theirs is shown as *more than*.
     pub told_ms: Option<Percentiles>,
     /// How many of those who asked gave up.
     #[serde(default)]
@@ -156,6 +156,8 @@ impl Run {
 pub struct Percentiles {
     /// How many were recorded.
     pub count: u64,
+    /// On the mean.
+    pub mean: f64,
     /// Half of them took no longer.
     pub p50: f64,
     /// 95 of 100.

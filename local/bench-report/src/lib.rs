@@ -10,7 +10,9 @@ mod cost;
 mod data;
 mod markdown;
 mod page;
+mod rush;
 mod section;
+mod seeds;
 mod stats;
 mod summary;
 mod target;
@@ -55,7 +57,12 @@ pub mod profiles {
     pub const DUPLICATES: &str = "duplicates";
     /// Requests for what is sold out.
     pub const BOTS: &str = "bots";
+    /// Coupons that end while many ask for them.
+    pub const SELLOUT: &str = "sellout";
 }
+
+/// How long people ask what became of their request before they give up.
+pub const GAVE_UP_SECONDS: u64 = 30;
 
 /// Why a report cannot be made.
 #[derive(Debug, thiserror::Error)]

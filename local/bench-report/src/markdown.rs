@@ -6,11 +6,13 @@ use crate::ReportError;
 use crate::columns::{COLUMNS, COUNTED, Column};
 use crate::cost::Cost;
 use crate::data::{Benchmark, ProfileInfo};
-use crate::profiles::{BOTS, SUSTAINED};
+use crate::profiles::{BOTS, RUSH, SEEDS, SUSTAINED};
+use crate::rush::limits;
+use crate::seeds::beside_ours;
 use crate::summary::{Cell, Ratio, Summary};
 use crate::systems::REDIS;
 use crate::target::targets;
-use crate::text::{COUNTED_BY_ITSELF, dollars, figure, spread};
+use crate::text::{COUNTED_BY_ITSELF, crossed, dollars, figure, spread};
 
 /// The summary of a benchmark.
 ///
@@ -20,21 +22,28 @@ pub fn markdown(benchmark: &Benchmark) -> Result<String, ReportError> {
     let summary = Summary::new(benchmark)?;
     let machine = &benchmark.machine;
     let mut page = format!(
-        "`{}`, {}, {:.0} minutes, {} cores ({}), binaries built as {}, load before: {}.\n",
+        "`{}`, {}, {:.0} minutes, {} cores ({}), {} MB, {}, binaries built as {}, load before: {}.\n",
         benchmark.command,
         benchmark.taken_at.get(..10).unwrap_or(&benchmark.taken_at),
         benchmark.seconds / 60.0,
         machine.cores,
         machine.cpu,
+        machine.memory_mb,
+        machine.kernel,
         benchmark.build,
         machine.load_before,
     );
+    if !benchmark.versions.is_empty() {
+        let versions: Vec<String> =
+            benchmark.versions.iter().map(|(name, version)| format!("{name}: {version}")).collect();
+        // Writing into a string does not fail.
+        writeln!(page, "{}.", versions.join("; ")).ok();
+    }
     if benchmark.interrupted {
         page.push_str("\n**Ended before it was through.**\n");
     }
     page.push_str("\n| what | reached | has to be | |\n| --- | --- | --- | --- |\n");
     for target in targets(&summary) {
-        // Writing into a string does not fail.
         writeln!(
             page,
             "| {} ({}) | {} | {} | {} |",
@@ -65,7 +74,18 @@ fn section(summary: &Summary<'_>, profile: &ProfileInfo) -> String {
     }
     let counted = profile.counted.as_ref().map_or_else(String::new, |says| format!(" {COUNTED_BY_ITSELF} {says}"));
     let table = if cells.iter().any(|cell| cell.offered.is_some()) { steps } else { side_by_side };
-    format!("\n### {}\n\n{}{counted}\n\n{}", profile.name, profile.says, table(summary, &cells))
+    let mut page = format!("\n### {}\n\n{}{counted}\n\n{}", profile.name, profile.says, table(summary, &cells));
+    match profile.id.as_str() {
+        SEEDS => page.push_str(&beside_ours(summary)),
+        RUSH => {
+            page.push('\n');
+            for (system, limit) in limits(summary) {
+                writeln!(page, "- {system} {limit}.").ok();
+            }
+        }
+        _ => {}
+    }
+    page
 }
 
 /// A line for each step, with what is compared alone: systems times steps are too many to stand side by side.
@@ -121,7 +141,11 @@ fn full_names(columns: &[Column]) -> Vec<String> {
         if let Some((before, _)) = name.split_once(" p50") {
             group = before;
         }
-        if name.starts_with('p') || name == "max" { format!("{group} {name}") } else { name.to_owned() }
+        if name.starts_with('p') || matches!(name, "max" | "mean") {
+            format!("{group} {name}")
+        } else {
+            name.to_owned()
+        }
     };
     columns.iter().map(full).collect()
 }
@@ -141,13 +165,9 @@ fn struck(cell: &Cell<'_>, text: String, ratio: Option<Ratio>) -> String {
     }
 }
 
-fn crossed(text: &str) -> String {
-    format!("~~{text}~~")
-}
-
 fn costs(summary: &Summary<'_>) -> Result<String, ReportError> {
     let mut page = String::from(
-        "\n### What a million costs by use\n\n| | coupons, in a rush | refusals, sold out |\n| --- | --- | --- |\n",
+        "\n### What a million costs by use\n\n| | coupons, as fast as it goes | refusals, sold out |\n| --- | --- | --- |\n",
     );
     for system in &summary.benchmark.systems {
         let issued = cost(summary, &system.id, SUSTAINED, |cell| cell.cost_of_a_million_issued(&summary.prices))?;

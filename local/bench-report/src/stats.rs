@@ -16,10 +16,10 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of these values, in any order; none of none, and what is no number does not count.
+    /// Of these values, in any order; none of none, and what is no number does not count. What has no end is more than any.
     #[must_use]
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
+        let mut values: Vec<f64> = values.into_iter().filter(|value| !value.is_nan()).collect();
         values.sort_by(f64::total_cmp);
         let upper = values.get(values.len() / 2).copied()?;
         let lower = values.get(values.len().saturating_sub(1) / 2).copied()?;

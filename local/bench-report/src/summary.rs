@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::ReportError;
 use crate::cost::{Cost, Prices};
-use crate::data::{Benchmark, Check, ProcessCost, ProfileInfo, Run, System};
+use crate::data::{Benchmark, Check, Percentiles, ProcessCost, ProfileInfo, Run, System};
 use crate::stats::{Spread, each, number};
 use crate::systems::REDIS;
 
@@ -125,6 +125,21 @@ impl<'a> Cell<'a> {
     /// The median over the metered rounds.
     pub fn counted(&self, figure: impl Fn(&Run) -> Option<f64>) -> Option<Spread> {
         Spread::of(self.metered.iter().filter_map(|run| figure(run)))
+    }
+
+    /// The timed runs.
+    pub(crate) fn timed_runs(&self) -> &[&'a Run] {
+        &self.timed
+    }
+
+    /// How long it took until people knew, by the given percentile; without an end where so many gave up that the figure
+    /// would be theirs.
+    pub(crate) fn told_ms(&self, percent: f64, figure: impl Fn(&Percentiles) -> f64) -> Option<Spread> {
+        self.timed(|run| {
+            let told = run.told_ms?;
+            let is_theirs = number(run.gave_up) * 100.0 > number(told.count) * (100.0 - percent);
+            Some(if is_theirs { f64::INFINITY } else { figure(&told) })
+        })
     }
 
     /// Every run.
@@ -282,7 +297,7 @@ pub(crate) mod tests {
             machine: Machine::default(),
             versions: BTreeMap::new(),
             systems: ["redis", "hybrid", "ours", "emulated"].map(system).to_vec(),
-            profiles: ["seeds", "rush", "sustained", "hot", "duplicates", "bots"].map(profile).to_vec(),
+            profiles: ["seeds", "rush", "sustained", "hot", "duplicates", "bots", "sellout"].map(profile).to_vec(),
             runs,
             remarks: Vec::new(),
         }
@@ -313,6 +328,24 @@ pub(crate) mod tests {
         assert_eq!(cell.flaws(), ["a rank twice"], "and its run was right");
         assert_eq!(cell.correct_runs(), (1, 3));
         assert_eq!(cell.broken(), [&check(false)]);
+    }
+
+    #[test]
+    fn a_figure_of_those_who_gave_up_has_no_end() {
+        let told = |gave_up| {
+            let ms = Percentiles { count: 10, mean: 9.0, p50: 9.0, p95: 9.0, p99: 9.0, p999: 9.0, max: 9.0 };
+            Run { told_ms: Some(ms), gave_up, ..run("hybrid", "rush", 1) }
+        };
+        let figures = |runs| {
+            let benchmark = benchmark(runs);
+            let cell = Summary::new(&benchmark).unwrap().cell("hybrid", "rush").unwrap();
+            (cell.told_ms(50.0, |ms| ms.p50).unwrap(), cell.told_ms(99.0, |ms| ms.p99).unwrap())
+        };
+        let (half, most) = figures(vec![told(5)]);
+        assert_eq!((half.median, most.median), (9.0, f64::INFINITY), "half of them knew");
+        assert_eq!(figures(vec![told(6)]).0.median, f64::INFINITY);
+        let (median, _) = figures(vec![told(6), told(0), told(0)]);
+        assert_eq!((median.median, median.max), (9.0, f64::INFINITY));
     }
 
     #[test]

@@ -2,15 +2,17 @@
 
 use serde::Serialize;
 
+use crate::rush::Limit;
 use crate::stats::{Spread, each, number};
 use crate::summary::{Cell, Summary};
+use crate::text::figure;
 use crate::{profiles, systems};
 
 /// One target.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Target {
     /// What is compared, short.
-    pub name: &'static str,
+    pub name: String,
     /// What was reached, as it is shown; a dash when it was not measured.
     pub reached: String,
     /// What has to be reached, as it is shown.
@@ -64,22 +66,22 @@ fn pair<'a>(summary: &Summary<'a>, other: &str, profile: &str) -> Option<(Cell<'
 
 /// A target that is a ratio of two spreads. A wrong outcome of ours meets nothing; one of the other's is told.
 fn judged(
-    (name, unit): (&'static str, &str),
+    (name, unit): (&str, &str),
     bound: String,
     cells: Option<(Cell<'_>, Cell<'_>)>,
-    figure: impl Fn(&Cell<'_>) -> Option<Spread>,
+    of: impl Fn(&Cell<'_>) -> Option<Spread>,
     (ratio_of, met): (impl Fn(&Spread, &Spread) -> Option<f64>, impl Fn(f64) -> bool),
 ) -> Target {
     let missing = |says: &str| not_measured(name, &bound, says);
     let Some((ours, other)) = cells else { return missing("one of the systems was not run") };
-    let (Some(mine), Some(theirs)) = (figure(&ours), figure(&other)) else { return missing("a figure is missing") };
+    let (Some(mine), Some(theirs)) = (of(&ours), of(&other)) else { return missing("a figure is missing") };
     let Some(ratio) = ratio_of(&mine, &theirs) else { return missing("there is nothing to divide by") };
     let reached = met(ratio) && ours.is_correct();
     let mut says = format!(
         "{} {unit} for {}, {} {unit} for {}",
-        crate::text::figure(mine.median),
+        figure(mine.median),
         ours.system.name,
-        crate::text::figure(theirs.median),
+        figure(theirs.median),
         other.system.name,
     );
     for cell in [&ours, &other] {
@@ -89,12 +91,13 @@ fn judged(
     }
     let struck = !ours.is_correct() || !other.is_correct();
     let status = if reached { Status::Met } else { Status::Missed };
-    Target { name, reached: format!("{}×", crate::text::figure(ratio)), bound, struck, status, says }
+    Target { name: name.to_owned(), reached: format!("{}×", figure(ratio)), bound, struck, status, says }
 }
 
-fn not_measured(name: &'static str, bound: &str, why: &str) -> Target {
+fn not_measured(name: &str, bound: &str, why: &str) -> Target {
     let says = why.to_owned();
-    Target { name, reached: "–".into(), bound: bound.to_owned(), struck: false, status: Status::NotMeasured, says }
+    let (name, bound) = (name.to_owned(), bound.to_owned());
+    Target { name, reached: "–".into(), bound, struck: false, status: Status::NotMeasured, says }
 }
 
 fn stock(summary: &Summary<'_>) -> Target {
@@ -117,24 +120,43 @@ fn accept(summary: &Summary<'_>) -> Target {
     )
 }
 
+/// What counts is what is decided, and the highest step of the rush that was kept up with; what is accepted alone stands
+/// beside it.
 fn rate(summary: &Summary<'_>) -> Target {
-    judged(
+    let mut target = judged(
         ("accepted and decided each second, to B's", "/s"),
         format!("at least {RATE_RATIO_MIN}×"),
         pair(summary, systems::HYBRID, profiles::SUSTAINED),
         |cell| cell.decided_per_second(),
         (Spread::ratio_to, |ratio| ratio >= RATE_RATIO_MIN),
-    )
+    );
+    let Some((ours, other)) = pair(summary, systems::HYBRID, profiles::SUSTAINED) else { return target };
+    if let (Some(mine), Some(theirs)) = (ours.accepted_per_second(), other.accepted_per_second()) {
+        let (mine, theirs) = (figure(mine.median), figure(theirs.median));
+        target.says.push_str(&format!("; accepted alone, decided or not: {mine} /s and {theirs} /s"));
+    }
+    let limits = (Limit::of(summary, systems::OURS), Limit::of(summary, systems::HYBRID));
+    if let (Some(mine), Some(theirs)) = limits {
+        let shown =
+            |limit: &Limit| limit.kept_up.map_or_else(|| "no step".into(), |rate| format!("{} /s", figure(rate)));
+        let (kept, others) = (shown(&mine), shown(&theirs));
+        target.says.push_str(&format!("; the rush kept up with, accepting and deciding: {kept} and {others}"));
+        if mine.kept_up < theirs.kept_up && target.status == Status::Met {
+            target.status = Status::Missed;
+        }
+    }
+    target
 }
 
 fn units(summary: &Summary<'_>) -> Target {
-    let name = "write units a coupon, in a rush";
+    let profile = summary.benchmark.profiles.iter().find(|profile| profile.id == profiles::SUSTAINED);
+    let name = format!("write units a coupon, {}", profile.map_or(profiles::SUSTAINED, |profile| &profile.name));
     let bound = format!("at most {WRITE_UNITS_MAX}");
     let ours = summary.cell(systems::OURS, profiles::SUSTAINED);
     let Some((ours, units)) =
         ours.and_then(|cell| Some((cell.write_units_per_coupon()?, cell))).map(|(units, cell)| (cell, units))
     else {
-        return not_measured(name, &bound, "ours was not metered");
+        return not_measured(&name, &bound, "ours was not metered");
     };
     let shown = |system, name: &str| {
         let cell = summary.cell(system, profiles::SUSTAINED)?;
@@ -143,14 +165,39 @@ fn units(summary: &Summary<'_>) -> Target {
     };
     let others: Vec<String> = [shown(systems::REDIS, "A"), shown(systems::HYBRID, "B")].into_iter().flatten().collect();
     let met = units.median <= WRITE_UNITS_MAX && ours.is_correct();
+    let mut says = if others.is_empty() { "nobody to compare with was metered".into() } else { others.join(", ") };
+    says.push_str(&elsewhere(summary));
     Target {
         name,
         reached: crate::text::units(units.median),
         bound,
         struck: !ours.is_correct(),
         status: if met { Status::Met } else { Status::Missed },
-        says: if others.is_empty() { "nobody to compare with was metered".into() } else { others.join(", ") },
+        says,
     }
+}
+
+/// Ours under the other profiles in which units are counted, whether they are over the bar or not.
+fn elsewhere(summary: &Summary<'_>) -> String {
+    let others = summary.benchmark.profiles.iter().filter(|profile| profile.id != profiles::SUSTAINED);
+    let counted = others.filter_map(|profile| {
+        let cell = summary.cell(systems::OURS, &profile.id)?;
+        let units = cell.write_units_per_coupon()?.median;
+        let wrong = if cell.is_correct() { "" } else { " with a wrong outcome" };
+        Some((units > WRITE_UNITS_MAX, format!("{} {}{wrong}", profile.name, crate::text::units(units))))
+    });
+    let (over, under): (Vec<_>, Vec<_>) = counted.partition(|(is_over, _shown)| *is_over);
+    let joined =
+        |some: Vec<(bool, String)>| some.into_iter().map(|(_over, shown)| shown).collect::<Vec<_>>().join(", ");
+    let mut says = String::new();
+    if !under.is_empty() {
+        says.push_str(&format!("; under it elsewhere: {}", joined(under)));
+    }
+    if !over.is_empty() {
+        let why = "a transaction with few winners has few to pay for its head";
+        says.push_str(&format!("; over it elsewhere: {}, for {why}", joined(over)));
+    }
+    says
 }
 
 fn refusals(summary: &Summary<'_>) -> Target {
@@ -164,7 +211,7 @@ fn refusals(summary: &Summary<'_>) -> Target {
     let refused: u64 = cell.runs().filter(|run| run.metered).map(crate::data::Run::refusals).sum();
     let met = units <= 0.0 && records <= 0.0 && cell.is_correct();
     Target {
-        name,
+        name: name.to_owned(),
         reached: format!("{} and {}", crate::text::units(units), crate::text::units(records)),
         bound: bound.to_owned(),
         struck: !cell.is_correct(),
@@ -180,7 +227,7 @@ mod tests {
     use crate::summary::tests::{benchmark, check, run};
 
     fn percentiles(ms: f64) -> Percentiles {
-        Percentiles { count: 9, p50: ms, p95: ms, p99: ms, p999: ms, max: ms }
+        Percentiles { count: 9, mean: ms, p50: ms, p95: ms, p99: ms, p999: ms, max: ms }
     }
 
     fn seeds(system: &str, stock_ms: f64, accept_ms: f64) -> Run {
@@ -212,6 +259,47 @@ mod tests {
         let mut wrong = pair;
         wrong[1].verdict.checks = vec![check(false)];
         assert_eq!(status(wrong, 2), Status::Missed);
+    }
+
+    #[test]
+    fn a_queue_that_decides_faster_and_gives_way_sooner_is_not_enough() {
+        let step = |system: &str, rate: f64, accepted| Run {
+            offered: Some(rate),
+            accepted,
+            decided_seconds: Some(2.0),
+            ..run(system, "rush", 1)
+        };
+        let rush = |ours| {
+            let mut runs = vec![run("hybrid", "sustained", 1), run("ours", "sustained", 1)];
+            runs.extend([step("hybrid", 500.0, 1000), step("hybrid", 1000.0, 1990), step("ours", 500.0, 1000)]);
+            runs.push(step("ours", 1000.0, ours));
+            runs
+        };
+        assert_eq!(status(rush(1900), 2), Status::Met);
+        assert_eq!(status(rush(1700), 2), Status::Missed, "850 of 1,000 a second");
+        let benchmark = benchmark(rush(1700));
+        let says = targets(&Summary::new(&benchmark).unwrap()).swap_remove(2).says;
+        assert!(says.contains("accepted alone, decided or not: 500 /s and 500 /s"), "{says}");
+        assert!(says.contains("accepting and deciding: 500 /s and 1,000 /s"), "{says}");
+    }
+
+    #[test]
+    fn units_are_told_of_every_profile_in_which_they_are_counted() {
+        let counted = |profile: &str, write| {
+            let units = Some(Units { read: 0.0, write });
+            Run { metered: true, units, ..run("ours", profile, 1) }
+        };
+        let benchmark = benchmark(vec![
+            counted("sustained", 2030.0),
+            counted("seeds", 2500.0),
+            counted("duplicates", 2620.0),
+            counted("sellout", 2050.0),
+        ]);
+        let units = targets(&Summary::new(&benchmark).unwrap()).swap_remove(3);
+        assert_eq!((units.name.as_str(), units.status), ("write units a coupon, the sustained", Status::Met));
+        let says = units.says;
+        assert!(says.contains("; under it elsewhere: the sellout 2.05;"), "{says}");
+        assert!(says.contains("over it elsewhere: the seeds 2.50, the duplicates 2.62, for a transaction"), "{says}");
     }
 
     #[test]

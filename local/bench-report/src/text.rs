@@ -1,13 +1,15 @@
 //! How figures are written: as many digits as they are worth, and the same in HTML and Markdown.
 
+use crate::GAVE_UP_SECONDS;
 use crate::stats::Spread;
 
 /// What comes before the profile of the run in which units are counted.
 pub(crate) const COUNTED_BY_ITSELF: &str = "Units, records and bytes are counted in a run of their own:";
 
-/// Three digits or so: `0.42`, `9.87`, `98.7`, `987`, `12,345`.
+/// Three digits or so: `0.42`, `9.87`, `98.7`, `987`, `12,345`. Without an end there is only how long people ask.
 pub(crate) fn figure(value: f64) -> String {
     match value.abs() {
+        size if size.is_infinite() => format!("more than {GAVE_UP_SECONDS} s"),
         size if size < 9.995 => format!("{value:.2}"),
         size if size < 99.95 => format!("{value:.1}"),
         _ => thousands(&format!("{value:.0}")),
@@ -49,6 +51,11 @@ fn thousands(digits: &str) -> String {
     format!("{sign}{grouped}")
 }
 
+/// Struck through, in Markdown.
+pub(crate) fn crossed(text: &str) -> String {
+    format!("~~{text}~~")
+}
+
 /// Text for HTML, in content and in attributes.
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
@@ -63,6 +70,7 @@ mod tests {
         let shown: Vec<String> = [0.424, 9.87, 98.71, 987.2, 12_345.6].map(figure).to_vec();
         assert_eq!(shown, ["0.42", "9.87", "98.7", "987", "12,346"]);
         assert_eq!(figure(-1234.0), "-1,234");
+        assert_eq!(figure(f64::INFINITY), "more than 30 s");
     }
 
     #[test]
@@ -70,6 +78,7 @@ mod tests {
         assert_eq!(spread(None), "–");
         assert_eq!(spread(Spread::of([2.0])), "2.00");
         assert_eq!(spread(Spread::of([1.0, 2.0, 30.0])), "2.00 (1.00–30.0)");
+        assert_eq!(spread(Spread::of([f64::INFINITY, 2.0, f64::INFINITY])), "more than 30 s (2.00–more than 30 s)");
     }
 
     #[test]

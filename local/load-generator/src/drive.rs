@@ -1,5 +1,6 @@
-//! Follows a plan against an API and writes down every answer. One person in fifty who is given a ticket asks until they
-//! know: that is when a person knows. Two at a time at most, or their questions would be the load of a slow system.
+//! Follows a plan against an API and writes down every answer. Some who are given a ticket ask until they know: that is when
+//! a person knows. The plan says beforehand by whose number, one in so many: a choice among those who are done with asking
+//! would leave out whoever comes behind somebody that waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,17 +15,14 @@ use crate::plan::{Pace, Plan};
 use crate::sample::{Answered, Sample, Told};
 use crate::think::start_of;
 
-/// One person in so many asks until they know.
-const FOLLOW_EVERY: usize = 50;
-/// So many at a time.
-const FOLLOWERS_MAX: usize = 2;
-/// How often, at first and when it takes longer.
-const FOLLOW_POLL: Duration = Duration::from_millis(20);
-const FOLLOW_POLL_LATER: Duration = Duration::from_millis(100);
-/// When it does.
-const FOLLOW_LATER: Duration = Duration::from_millis(500);
-/// For how long at most.
-const FOLLOW_MAX: Duration = Duration::from_secs(30);
+/// How often they ask who have asked for less than so long: people who wait long do not become the load.
+const FOLLOW_POLLS: [(Duration, Duration); 3] = [
+    (Duration::from_millis(500), Duration::from_millis(20)),
+    (Duration::from_secs(2), Duration::from_millis(100)),
+    (FOLLOW_MAX, Duration::from_millis(500)),
+];
+/// For how long at most; whoever does not know then has given up.
+pub const FOLLOW_MAX: Duration = Duration::from_secs(30);
 
 /// How far a run is; to be looked at while it runs.
 #[derive(Debug, Default)]
@@ -56,24 +54,6 @@ struct Run {
     watched: Arc<Watched>,
     start: Instant,
     next: AtomicUsize,
-    following: AtomicUsize,
-}
-
-/// One who asks until they know; dropped, there is room for another.
-struct Follows(Arc<Run>);
-
-impl Follows {
-    fn begin(run: &Arc<Run>) -> Option<Self> {
-        let room = |following: usize| (following < FOLLOWERS_MAX).then(|| following.saturating_add(1));
-        run.following.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).ok()?;
-        Some(Self(Arc::clone(run)))
-    }
-}
-
-impl Drop for Follows {
-    fn drop(&mut self) {
-        self.0.following.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Runs a plan to its end. When there are fewer people than it takes, it ends with the last of them.
@@ -96,7 +76,6 @@ pub async fn drive(
         watched,
         start: Instant::now(),
         next: AtomicUsize::new(0),
-        following: AtomicUsize::new(0),
     });
     let mut driven = match plan.pace {
         Pace::Rate { per_second, .. } => by_schedule(&run, Duration::from_secs_f64(1.0 / per_second)).await?,
@@ -239,17 +218,15 @@ impl Run {
     /// Asks until the ticket has an outcome, for one in so many.
     fn follower(self: Arc<Self>, n: usize, sample: &Sample) -> Option<impl Future<Output = Told> + use<>> {
         let Answered::Accepted { ticket } = &sample.answer else { return None };
-        if !self.plan.follow || !n.is_multiple_of(FOLLOW_EVERY) {
+        if !n.is_multiple_of(self.plan.follow_every?) {
             return None;
         }
         let (ticket, due) = (ticket.clone(), sample.due);
         let (person, coupon) = (sample.person, self.coupons.get(sample.coupon)?.clone());
         let began = Instant::now();
-        let follows = Follows::begin(&self)?;
         Some(async move {
-            let _room = follows;
-            while began.elapsed() < FOLLOW_MAX {
-                tokio::time::sleep(if began.elapsed() < FOLLOW_LATER { FOLLOW_POLL } else { FOLLOW_POLL_LATER }).await;
+            while let Some(pause) = pause(began.elapsed()) {
+                tokio::time::sleep(pause).await;
                 let Some(person) = self.people.get(person) else { break };
                 let Ok(answer) = self.api.status(&coupon, &ticket, &person.token).await else { continue };
                 let status = answer.said().status;
@@ -260,6 +237,11 @@ impl Run {
             Told { after: self.start.elapsed().saturating_sub(due), knows: false }
         })
     }
+}
+
+/// How long somebody waits before the next question who has asked for so long; none for who gives up.
+fn pause(asked_for: Duration) -> Option<Duration> {
+    FOLLOW_POLLS.iter().find(|(less_than, _pause)| asked_for < *less_than).map(|(_less_than, pause)| *pause)
 }
 
 /// What an answer to a request for a coupon is.

@@ -14,7 +14,7 @@ mod profile;
 mod sample;
 mod think;
 
-pub use drive::{Driven, Watched, drive};
+pub use drive::{Driven, FOLLOW_MAX, Watched, drive};
 pub use latencies::Latencies;
 pub use plan::{Ask, Asking, Pace, Plan};
 pub use profile::{GIVES_WAY_MS, PROFILES, Profile, Size};

@@ -8,9 +8,9 @@ use crate::think::{SEEDS, think, users};
 pub enum Size {
     /// A look at it, seconds.
     Quick,
-    /// As a benchmark of a quarter of an hour has it.
+    /// As a benchmark of half an hour has it.
     Full,
-    /// By itself, as long as it was meant.
+    /// By itself, as long as it was meant; the seeds' load within a full benchmark, too.
     Whole,
 }
 
@@ -35,7 +35,7 @@ pub const GIVES_WAY_MS: u32 = 500;
 pub(crate) const GIVES_WAY_FAILURES: f64 = 0.01;
 
 /// Every profile's id.
-pub const PROFILES: [&str; 6] = ["seeds", "rush", "sustained", "hot", "duplicates", "bots"];
+pub const PROFILES: [&str; 7] = ["seeds", "rush", "sustained", "hot", "duplicates", "bots", "sellout"];
 
 /// Clients where as many are asked as are answered: four for each of the sandbox's environments.
 const CLIENTS: usize = 64;
@@ -49,6 +49,12 @@ const BOTS: usize = 500;
 /// Refusals are as many as they are, unless a system needs this long for them.
 const BOTS_SECONDS_MAX: f64 = 60.0;
 const COLD: usize = 100;
+/// Fewer than there are clients, so that the last one is asked for while the first are still being answered.
+const SHORT_STOCK: usize = 50;
+/// More than twice as many.
+const SHORT_ASKED: usize = 120;
+/// As many as there are, unless a system needs this long for them.
+const SHORT_SECONDS_MAX: f64 = 60.0;
 
 impl Profile {
     /// The profile of this id.
@@ -61,6 +67,7 @@ impl Profile {
             "hot" => Some(hot(size)),
             "duplicates" => Some(duplicates(size)),
             "bots" => Some(bots(size)),
+            "sellout" => Some(sellout(size)),
             _ => None,
         }
     }
@@ -70,10 +77,16 @@ impl Profile {
     pub fn people_max(&self) -> usize {
         self.plans.iter().map(Plan::people_max).max().unwrap_or(0)
     }
+
+    /// Whether people are refused because others were faster, in the run or before it.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.plans.iter().any(Plan::is_short)
+    }
 }
 
 fn plan(asking: Asking, pace: Pace, stock: u64) -> Plan {
-    Plan { asking, pace, stock, cold_stock: stock, follow: true }
+    Plan { asking, pace, stock, cold_stock: stock, follow_every: None }.followed()
 }
 
 fn seeds(size: Size) -> Profile {
@@ -104,16 +117,19 @@ fn rush(size: Size) -> Profile {
         Size::Full => (&[250.0, 500.0, 1000.0, 2000.0], 3.0),
         Size::Whole => (&[200.0, 400.0, 600.0, 800.0, 1000.0, 1300.0, 1700.0, 2200.0, 2900.0, 3800.0], 5.0),
     };
-    let step = |rate: &f64| plan(Asking::Fresh, Pace::Rate { per_second: *rate, seconds }, PLENTY);
+    // Short, for a system that takes more than it decides: what it has taken is waited for.
+    let last: Option<(f64, f64)> = (size == Size::Full).then_some((4000.0, 1.0));
+    let step = |(rate, seconds)| plan(Asking::Fresh, Pace::Rate { per_second: rate, seconds }, PLENTY);
+    let shorter = last.map_or_else(String::new, |(rate, seconds)| format!(" ({seconds} s at {rate}/s)"));
     Profile {
         id: "rush",
         name: "a rush, stepped up",
         says: format!(
-            "Requests by schedule, {seconds} s a step, until p99 passes {GIVES_WAY_MS} ms or {:.0} % fail; stock for \
-             everybody.",
+            "Requests by schedule, {seconds} s a step{shorter}, until p99 passes {GIVES_WAY_MS} ms or {:.0} % fail; stock \
+             for everybody.",
             GIVES_WAY_FAILURES * 100.0
         ),
-        plans: rates.iter().map(step).collect(),
+        plans: rates.iter().map(|rate| (*rate, seconds)).chain(last).map(step).collect(),
         sold_out: false,
     }
 }
@@ -192,6 +208,31 @@ fn bots(size: Size) -> Profile {
     }
 }
 
+fn sellout(size: Size) -> Profile {
+    let coupons: usize = match size {
+        Size::Quick => 12,
+        Size::Full => 40,
+        Size::Whole => 100,
+    };
+    let requests = coupons.saturating_mul(SHORT_ASKED);
+    Profile {
+        id: "sellout",
+        name: "the stock ends in the rush",
+        says: format!(
+            "{requests} requests by {CLIENTS} clients, everybody once: {SHORT_ASKED} for each of {coupons} coupons of \
+             {SHORT_STOCK}, one coupon after the other, so that people meet at the last one."
+        ),
+        plans: vec![plan(
+            Asking::InTurn { coupons, each: SHORT_ASKED },
+            Pace::Clients { clients: CLIENTS, requests, seconds: SHORT_SECONDS_MAX },
+            u64::try_from(SHORT_STOCK).unwrap_or(u64::MAX),
+        )],
+        sold_out: false,
+    }
+}
+
+const _: () = assert!(SHORT_STOCK < CLIENTS && 2 * SHORT_STOCK < SHORT_ASKED);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,8 +253,20 @@ mod tests {
     #[test]
     fn a_rush_goes_up() {
         for size in [Size::Quick, Size::Full, Size::Whole] {
-            let counts: Vec<usize> = rush(size).plans.iter().map(Plan::requests_max).collect();
-            assert!(counts.is_sorted(), "{counts:?}");
+            let rate = |plan: &Plan| match plan.pace {
+                Pace::Rate { per_second, .. } => per_second,
+                Pace::Clients { .. } | Pace::Users { .. } => f64::NAN,
+            };
+            let rates: Vec<f64> = rush(size).plans.iter().map(rate).collect();
+            assert!(rates.is_sorted(), "{rates:?}");
+        }
+    }
+
+    #[test]
+    fn coupons_end_where_they_are_to_end_and_nowhere_else() {
+        for size in [Size::Quick, Size::Full, Size::Whole] {
+            let short = PROFILES.iter().filter(|id| Profile::named(id, size).unwrap().is_short());
+            assert_eq!(short.copied().collect::<Vec<_>>(), ["bots", "sellout"]);
         }
     }
 }

@@ -49,7 +49,7 @@ pub enum Answered {
     },
 }
 
-/// How long a person waited who asked until they knew: every 20 ms, and every 100 after half a second.
+/// How long a person waited who asked until they knew; how often they ask is told in `drive.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Told {
     /// Since the request was due: until they knew, or gave up.
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_schedule_gives_way_by_lateness_or_by_failures_and_people_who_wait_never_do() {
         let asking = crate::plan::Asking::Fresh;
-        let plan = |pace| Plan { asking, pace, stock: 1, cold_stock: 0, follow: false };
+        let plan = |pace| Plan { asking, pace, stock: 1, cold_stock: 0, follow_every: None };
         let rush = plan(Pace::Rate { per_second: 1.0, seconds: 1.0 });
         let taken = |answered_ms| sample(0, answered_ms, Answered::Accepted { ticket: "0-0".into() });
         let failed = sample(0, 1, Answered::Failed { what: "503".into() });

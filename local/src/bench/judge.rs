@@ -162,14 +162,17 @@ impl<'a> Judged<'a> {
         early.iter().cloned().chain(of_run).collect()
     }
 
-    /// When each accepted request was decided: with the answer, by the log of results, or by what the store says.
+    /// When each accepted request was decided: with the answer, by the log of results, or by what the store says. B's
+    /// refused leave no trace there: the run is decided when its consumers were through, and they have no figure.
     fn decisions(&self, draft: &Draft, run: &mut Run) -> anyhow::Result<()> {
         let began_ms = i64::try_from(draft.driven.began_us / 1000)?;
         let (mut latencies, mut last) = (Latencies::new()?, Duration::ZERO);
         for sample in draft.driven.samples.iter().filter(|sample| sample.is_accepted()) {
-            let Some(at) = self.decided_at(draft, sample, began_ms) else { continue };
-            latencies.record(at.saturating_sub(sample.due));
-            last = last.max(at);
+            let at = self.decided_at(draft, sample, began_ms);
+            if let Some(at) = at {
+                latencies.record(at.saturating_sub(sample.due));
+            }
+            last = last.max(at.unwrap_or(draft.decided_after));
         }
         run.decision_ms = percentiles(&latencies);
         run.decided_seconds = (latencies.count() > 0 && draft.decided).then_some(last.as_secs_f64());
@@ -265,11 +268,13 @@ mod tests {
             run: Run { seconds: 7.0, ..Run::default() },
             coupons: vec!["hot".into(), "cold".into()],
             total: 5,
+            total_each: 5,
             driven: Driven { samples, began_us, ..Driven::default() },
             watch: Watch::of(Vec::new()),
             start: Instant::now(),
             early,
             decided: true,
+            decided_after: Duration::from_secs(2),
         }
     }
 
@@ -351,6 +356,34 @@ mod tests {
         let wrong = run(&[0]);
         let broken: Vec<&str> = wrong.verdict.broken().map(|check| check.found.as_str()).collect();
         assert_eq!(broken, ["hot: accepted, got nothing, although some is left: user-1"]);
+    }
+
+    #[test]
+    fn every_coupon_of_a_run_is_judged() {
+        let gone = Answered::Refused { code: "SOLD_OUT".into() };
+        let draft = draft(vec![taken(0, 0, 2), taken(1, 1, 3), taken(2, 1, 3), sample(3, 1, 4, gone)], Vec::new());
+        let states = BTreeMap::from([
+            ("hot".to_owned(), state(5, &[0])),
+            ("cold".to_owned(), {
+                let mut oversold = state(2, &[1, 2]);
+                oversold.stock.total = 1;
+                oversold
+            }),
+        ]);
+        let (decided, people) = (Decided::default(), people());
+        let judged = Judged::new(Compared::Baseline(System::Hybrid), &states, &decided, None, &people);
+        let run = judged.run(&draft).unwrap();
+        let broken: Vec<&str> = run.verdict.broken().map(|check| check.found.as_str()).collect();
+        assert_eq!(broken, ["cold: oversold: 2 issued of 1, and 1 more"], "the other is the stock, which cannot be -1");
+        assert_eq!(run.issued, 3);
+    }
+
+    #[test]
+    fn who_got_nothing_was_decided_when_the_consumers_were_through() {
+        let all = draft(vec![taken(0, 0, 2), taken(1, 0, 3)], Vec::new());
+        let run = judged(System::Hybrid, state(1, &[0]), &Decided::default(), |judged| judged.run(&all).unwrap());
+        assert!(run.verdict.is_correct(), "{run:?}");
+        assert_eq!((run.decided_seconds, run.decision_ms.unwrap().count), (Some(2.0), 1));
     }
 
     #[test]

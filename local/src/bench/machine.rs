@@ -79,18 +79,42 @@ fn machine() -> Machine {
 /// What the parts call themselves; a part that is not there is not named.
 fn versions() -> BTreeMap<String, String> {
     let mut versions = BTreeMap::new();
-    for (name, program, argument) in
-        [("redis", "redis-server", "--version"), ("rustc", "rustc", "--version"), ("firstcome", "git", "describe")]
-    {
-        let arguments: &[&str] = if program == "git" { &["rev-parse", "--short", "HEAD"] } else { &[argument] };
-        if let Ok(output) = Command::new(program).args(arguments).output()
-            && output.status.success()
-        {
-            let said = String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned();
-            versions.insert(name.to_owned(), said);
+    for (name, program) in [("redis", "redis-server"), ("rustc", "rustc")] {
+        if let Some(said) = said(program, &["--version"]) {
+            versions.insert(name.to_owned(), said.lines().next().unwrap_or_default().to_owned());
         }
+    }
+    if let Some(commit) = said("git", &["rev-parse", "--short", "HEAD"]) {
+        versions.insert("firstcome".into(), marked(&commit, said("git", &["status", "--porcelain"]).as_deref()));
     }
     versions.insert("broker".into(), "embedded, tansu 0.6.0 on SQLite".into());
     versions.insert("store".into(), "embedded, dynoxide 3.2.0 on SQLite".into());
     versions
+}
+
+/// What a program says that is there and ends well.
+fn said(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// A commit, with a mark where what ran was not that commit alone.
+fn marked(commit: &str, changed: Option<&str>) -> String {
+    match changed {
+        Some("") => commit.to_owned(),
+        Some(_) => format!("{commit}, with changes that are not committed"),
+        None => format!("{commit}, perhaps changed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_marked_when_the_tree_was_not_that_commit() {
+        assert_eq!(marked("b3f10c2", Some("")), "b3f10c2");
+        assert_eq!(marked("b3f10c2", Some(" M Cargo.toml")), "b3f10c2, with changes that are not committed");
+        assert_eq!(marked("b3f10c2", None), "b3f10c2, perhaps changed");
+    }
 }

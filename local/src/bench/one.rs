@@ -13,6 +13,7 @@ use load_generator::{
     Answered, Driven, Latencies, Pace, Person, Plan, Profile, Sample, Size, Watched, counts, drive, gives_way,
 };
 
+use super::compared::Compared;
 use super::session::Session;
 use super::stock::Watch;
 use crate::lambda::Usage;
@@ -27,13 +28,19 @@ pub(super) const DECIDED_MAX: Duration = Duration::from_secs(90);
 const DECIDED_POLL: Duration = Duration::from_millis(20);
 /// The last tickets of each coupon that are asked for: a coupon is decided in the order of its log.
 const LAST_TICKETS: usize = 3;
+/// How often the coupons behind the first are asked for, whose stock nobody watches.
+const OTHERS_POLL: Duration = Duration::from_millis(250);
 /// How long a stock may stand still before it counts as what it will be: A's outbox is worked off every 10 s.
 const STANDS_STILL_MAX: Duration = Duration::from_secs(13);
 const SETTLED_MAX: Duration = Duration::from_secs(90);
 
-/// Profiles whose units are counted: a rush and refusals, and with time the seeds' load and duplicates.
+const _: () = assert!(load_generator::FOLLOW_MAX.as_secs() == bench_report::GAVE_UP_SECONDS);
+
+/// Profiles whose units are counted: coupons as fast as it goes and refusals, and with time the seeds' load, duplicates,
+/// and both together.
 pub(super) fn is_metered(profile: &str, size: Size) -> bool {
-    matches!(profile, "sustained" | "bots") || (size == Size::Full && matches!(profile, "seeds" | "duplicates"))
+    matches!(profile, "sustained" | "bots")
+        || (size == Size::Full && matches!(profile, "seeds" | "duplicates" | "sellout"))
 }
 
 /// One profile, one system.
@@ -50,7 +57,9 @@ pub(super) struct One<'a> {
 pub(super) struct Draft {
     pub(super) run: Run,
     pub(super) coupons: Vec<String>,
+    /// How many there were of the first coupon, and of each further one.
     pub(super) total: u64,
+    pub(super) total_each: u64,
     pub(super) driven: Driven,
     pub(super) watch: Watch,
     pub(super) start: Instant,
@@ -58,6 +67,21 @@ pub(super) struct Draft {
     pub(super) early: Vec<Asked>,
     /// Whether the last tickets had an outcome in time.
     pub(super) decided: bool,
+    /// When that was known.
+    pub(super) decided_after: Duration,
+}
+
+impl Draft {
+    /// What is left of a coupon when its accepted people have theirs.
+    fn left(&self, coupon: usize) -> u64 {
+        if !self.early.is_empty() {
+            return 0;
+        }
+        let accepted = self.driven.samples.iter().filter(|sample| sample.coupon == coupon && sample.is_accepted());
+        let winners: BTreeSet<usize> = accepted.map(|sample| sample.person).collect();
+        let total = if coupon == 0 { self.total } else { self.total_each };
+        total.saturating_sub(u64::try_from(winners.len()).unwrap_or(u64::MAX))
+    }
 }
 
 /// What there was at one moment.
@@ -84,7 +108,7 @@ impl One<'_> {
             }
         }
         if self.settles {
-            settled(drafts.get(first..).unwrap_or_default()).await;
+            settled(self.session, drafts.get(first..).unwrap_or_default()).await;
         }
         Ok(())
     }
@@ -97,7 +121,7 @@ impl One<'_> {
 
     async fn step(&self, mut plan: Plan) -> anyhow::Result<Draft> {
         // Whoever asks until they know reads the store, and would be counted.
-        plan.follow &= !self.session.is_metered();
+        plan.follow_every = plan.follow_every.filter(|_| !self.session.is_metered());
         let coupons = self.coupons(&plan).await?;
         let hot = coupons.first().cloned().unwrap_or_default();
         let watch = Watch::start(self.session.tables.clone(), self.session.system.stores_as(), hot.clone());
@@ -121,10 +145,11 @@ impl One<'_> {
         if self.profile.sold_out && run.accepted > 0 {
             refused_later(&mut run, decided_after);
         }
-        let mut draft = Draft { run, coupons, total: plan.stock, driven, watch, start, early, decided };
+        let (total, total_each) = (plan.stock, plan.cold_stock);
+        let mut draft = Draft { run, coupons, total, total_each, driven, watch, start, early, decided, decided_after };
         if self.rests() {
             // Behind A's outbox, whose work for these coupons is a part of what they take.
-            settled(std::slice::from_ref(&draft)).await;
+            settled(self.session, std::slice::from_ref(&draft)).await;
             self.took(&mut draft.run, &before).await?;
         }
         Ok(draft)
@@ -146,7 +171,7 @@ impl One<'_> {
     /// than is decided (B refuses by the stock alone, whatever is still queued), the log tells how far its consumers are;
     /// else the last tickets of every coupon are asked for.
     async fn decided(&self, coupons: &[String], driven: &Driven) -> anyhow::Result<bool> {
-        if self.session.is_metered() || self.profile.sold_out {
+        if self.session.is_metered() || self.profile.is_short() {
             return self.session.caught_up(DECIDED_MAX).await;
         }
         Ok(self.last_have_an_outcome(coupons, driven).await)
@@ -225,14 +250,8 @@ impl One<'_> {
     }
 
     /// A run of which nothing is known.
-    fn blank(&self) -> Run {
-        Run {
-            system: self.session.system.id().into(),
-            profile: self.profile.id.into(),
-            round: self.round,
-            metered: self.session.is_metered(),
-            ..Run::default()
-        }
+    pub(super) fn blank(&self) -> Run {
+        blank(self.session.system, self.profile.id, self.round, self.session.is_metered())
     }
 
     /// What the answers by themselves say.
@@ -240,7 +259,8 @@ impl One<'_> {
         let (refused, errors) = counts(&driven.samples);
         let of = |holds: fn(&Sample) -> bool| Latencies::of(&driven.samples, holds).map(|some| percentiles(&some));
         let mut told = Latencies::new()?;
-        // Whoever gave up would have waited longer still: left out, they would flatter.
+        // Whoever gave up would have waited longer still: left out, they would flatter. The report says *more than* of a
+        // figure that is theirs.
         driven.told.iter().for_each(|one| told.record(one.after));
         Ok(Run {
             offered: match plan.pace {
@@ -260,12 +280,17 @@ impl One<'_> {
             ..self.blank()
         })
     }
+}
 
-    /// A run that was not brought to its end: its system's figures under the profile are not those of every round.
-    pub(super) fn lost(&self, why: &str) -> Run {
-        let check = Check { name: "the run came to its end".into(), held: false, found: why.to_owned() };
-        Run { verdict: Verdict { checks: vec![check], ..Verdict::default() }, ..self.blank() }
-    }
+/// A run of which nothing is known.
+pub(super) fn blank(system: Compared, profile: &str, round: u32, metered: bool) -> Run {
+    Run { system: system.id().into(), profile: profile.into(), round, metered, ..Run::default() }
+}
+
+/// A run that was not brought to its end: its system's figures under the profile are not those of every round.
+pub(super) fn lost(blank: Run, why: &anyhow::Error) -> Run {
+    let check = Check { name: "the run came to its end".into(), held: false, found: format!("{why:#}") };
+    Run { verdict: Verdict { checks: vec![check], ..Verdict::default() }, ..blank }
 }
 
 /// What each function has taken since.
@@ -295,6 +320,7 @@ pub(super) fn percentiles(latencies: &Latencies) -> Option<Percentiles> {
     let of = |percent| latencies.percentile_ms(percent);
     (latencies.count() > 0).then(|| Percentiles {
         count: latencies.count(),
+        mean: latencies.mean_ms(),
         p50: of(50.0),
         p95: of(95.0),
         p99: of(99.0),
@@ -305,19 +331,37 @@ pub(super) fn percentiles(latencies: &Latencies) -> Option<Percentiles> {
 
 /// Waits until the stock of each is what its accepted people left, or stands still for longer than any outbox waits; it
 /// is looked at no more then.
-pub(super) async fn settled(drafts: &[Draft]) {
+pub(super) async fn settled(session: &Session, drafts: &[Draft]) {
     for draft in drafts.iter().filter(|draft| !draft.watch.is_over()) {
-        let winners: BTreeSet<usize> = draft
-            .driven
-            .samples
-            .iter()
-            .filter(|sample| sample.coupon == 0 && sample.is_accepted())
-            .map(|sample| sample.person)
-            .collect();
-        let taken = u64::try_from(winners.len()).unwrap_or(u64::MAX);
-        let left = if draft.early.is_empty() { draft.total.saturating_sub(taken) } else { 0 };
-        settled_at(&draft.watch, left).await;
+        settled_at(&draft.watch, draft.left(0)).await;
         draft.watch.end();
+        others_settled(session, draft).await;
+    }
+}
+
+/// The same for the coupons behind the first, which are looked at only now: an outbox works off one after the other.
+async fn others_settled(session: &Session, draft: &Draft) {
+    let others = draft.coupons.iter().enumerate().skip(1);
+    let mut behind: Vec<(&String, u64, Option<u64>)> =
+        others.map(|(coupon, id)| (id, draft.left(coupon), None)).collect();
+    let (start, mut moved) = (Instant::now(), Instant::now());
+    while start.elapsed() < SETTLED_MAX && moved.elapsed() < STANDS_STILL_MAX {
+        let mut still = Vec::new();
+        for (id, left, seen) in behind {
+            let looked = baseline::state::stock(&session.tables, session.system.stores_as(), id).await;
+            let now = looked.ok().flatten().map(|stock| stock.remaining);
+            if now != seen {
+                moved = Instant::now();
+            }
+            if now != Some(left) {
+                still.push((id, left, now));
+            }
+        }
+        if still.is_empty() {
+            return;
+        }
+        behind = still;
+        tokio::time::sleep(OTHERS_POLL).await;
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use load_generator::api::Api;
-use load_generator::{Driven, Latencies, Person, Plan, Profile, Sample, Watched, counts, drive, gives_way};
+use load_generator::{Driven, FOLLOW_MAX, Latencies, Person, Plan, Profile, Sample, Watched, counts, drive, gives_way};
 use serde_json::{Value, json};
 
 use super::early::{EARLY_PEOPLE, sell_out};
@@ -89,7 +89,9 @@ pub(super) fn page(profile: &Profile, ran: &[Ran]) -> anyhow::Result<String> {
             writeln!(page, "                   {count} {what}")?;
         }
         for (name, latencies) in latencies(driven)? {
-            if latencies.count() > 0 {
+            if name == "told" && gave_up(driven).saturating_mul(2) > driven.told.len() {
+                writeln!(page, "{name:<18} more than {} s, for more than half", FOLLOW_MAX.as_secs())?;
+            } else if latencies.count() > 0 {
                 writeln!(page, "{name:<18} mean {:.2} ms, {}", latencies.mean_ms(), shown::percentiles(&latencies))?;
             }
         }

@@ -1,4 +1,5 @@
-//! A benchmark as short as there is one: that it measures, counts and judges, and what it writes.
+//! A benchmark as short as there is one: that it measures, counts and judges, and what it writes; and that the seeds'
+//! systems go through the same harness.
 
 use serde_json::{Value, json};
 
@@ -29,4 +30,32 @@ async fn a_benchmark_of_one_profile_is_judged_right_and_leaves_its_three_files()
         read("bench.html").contains("outcome right") && read("bench.md").contains("of 2000 refusals"),
         "{output:?}"
     );
+}
+
+/// The one run of a system under a profile, unmetered.
+async fn one_run(system: &str, profile: &str) -> Value {
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().to_str().unwrap();
+    let output = local(&["bench", "--quick", "--systems", system, "--profiles", profile, "--out", path]).await;
+    assert!(output.status.success(), "{output:?}");
+    let json = std::fs::read_to_string(out.path().join("bench.json")).unwrap();
+    let benchmark: Value = serde_json::from_str(&json).unwrap();
+    let runs = benchmark["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 1, "{output:?}");
+    runs[0].clone()
+}
+
+#[tokio::test]
+async fn a_and_b_are_judged_by_the_same_harness() {
+    let (a, b) = tokio::join!(one_run("redis", "duplicates"), one_run("hybrid", "duplicates"));
+    for run in [&a, &b] {
+        let checks = run["verdict"]["checks"].as_array().unwrap();
+        assert!(checks.len() >= 2 && checks.iter().all(|check| check["held"] == true), "{run}");
+        assert_eq!((&run["asked"], &run["issued"], &run["errors"]), (&json!(450), &json!(225), &json!({})), "{run}");
+    }
+    // A refuses who comes again, unless they come while their first request is on its way.
+    assert!(a["refused"]["ALREADY_ISSUED"].as_u64().is_some_and(|refused| refused > 0), "{a}");
+    assert_eq!(a["accepted"].as_u64(), Some(225), "{a}");
+    // When the stock of A is right is a matter of its outbox.
+    assert!(a["stock"]["behind_ms"]["p50"].as_f64() > b["stock"]["behind_ms"]["p50"].as_f64(), "{a} {b}");
 }

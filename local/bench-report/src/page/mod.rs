@@ -11,6 +11,7 @@ use std::fmt::Write;
 
 use crate::chart::{Size, decision, latency, stock};
 use crate::data::Benchmark;
+use crate::rush::limits;
 use crate::summary::Summary;
 use crate::target::{Status, Target, targets};
 use crate::text::escaped;
@@ -82,7 +83,7 @@ fn tiles(targets: &[Target]) -> String {
             html,
             "<div class=\"tile {class}\"><{tag}>{}</{tag}><span>{}</span><small>{}: {} · {}</small></div>",
             escaped(&target.reached),
-            escaped(target.name),
+            escaped(&target.name),
             target.status.shown(),
             escaped(&target.bound),
             escaped(&target.says),
@@ -144,7 +145,11 @@ fn charts(summary: &Summary<'_>) -> Result<String, ReportError> {
         latency(summary, NARROW)?,
         "accept p99 over offered rate by system",
     ));
-    html.push_str("</section>\n");
+    html.push_str("<ul>");
+    for (system, limit) in limits(summary) {
+        write!(html, "<li><b>{}</b> {}.</li>", escaped(system), escaped(&limit.to_string())).ok();
+    }
+    html.push_str("</ul></section>\n");
     Ok(html)
 }
 

@@ -18,7 +18,7 @@ pub(super) fn costs(summary: &Summary<'_>) -> Result<String, ReportError> {
     );
     let issued = |cell: &Cell<'_>| cell.cost_of_a_million_issued(&summary.prices);
     let refused = |cell: &Cell<'_>| cell.cost_of_a_million_refused(&summary.prices);
-    html.push_str("<h3>A million coupons, in a rush</h3>");
+    html.push_str("<h3>A million coupons, as fast as it goes</h3>");
     html.push_str(&bars(summary, SUSTAINED, issued)?);
     html.push_str("<h3>A million refusals, sold out</h3>");
     html.push_str(&bars(summary, BOTS, refused)?);

@@ -6,11 +6,11 @@ use crate::markdown;
 use crate::summary::tests::{benchmark, check, run};
 
 fn percentiles(ms: f64) -> Percentiles {
-    Percentiles { count: 9, p50: ms, p95: ms * 2.0, p99: ms * 3.0, p999: ms * 4.0, max: ms * 5.0 }
+    Percentiles { count: 9, mean: ms * 2.0, p50: ms, p95: ms * 2.0, p99: ms * 3.0, p999: ms * 4.0, max: ms * 5.0 }
 }
 
 /// What A is wrong in: whatever a chart, a bar or a target is made of.
-const WRONG: [&str; 4] = ["seeds", "rush", "sustained", "bots"];
+const WRONG: [&str; 5] = ["seeds", "rush", "sustained", "bots", "sellout"];
 
 /// Every system under every profile; A is wrong in some.
 fn whole() -> Benchmark {
@@ -25,7 +25,7 @@ fn whole() -> Benchmark {
 fn right() -> Benchmark {
     let mut runs = Vec::new();
     for (system, factor) in [("redis", 1.0), ("hybrid", 2.0), ("ours", 1.2), ("emulated", 3.0)] {
-        for profile in ["seeds", "sustained", "hot", "duplicates", "bots"] {
+        for profile in ["seeds", "sustained", "hot", "duplicates", "bots", "sellout"] {
             runs.push(one(run(system, profile, 1), factor));
             let mut metered = one(run(system, profile, 1), factor);
             metered.metered = true;
@@ -80,10 +80,10 @@ fn every_chart_is_drawn_for_a_desk_and_for_a_phone() {
 #[test]
 fn figures_of_a_wrong_outcome_are_struck_through_and_the_reason_is_told() {
     let (benchmark, page) = (whole(), html(&whole()).unwrap());
-    // Three profiles and two steps of the rush, each in its table and in its details.
-    assert_eq!(page.matches("<tr class=\"redis wrong\">").count(), 10);
+    // Four profiles and two steps of the rush, each in its table and in its details.
+    assert_eq!(page.matches("<tr class=\"redis wrong\">").count(), 12);
     assert_eq!(page.matches("<tr class=\"ours wrong\">").count(), 0);
-    assert!(page.contains("user-7 has 2") && page.contains("outcome wrong in 8 of 12 runs"));
+    assert!(page.contains("user-7 has 2") && page.contains("outcome wrong in 10 of 14 runs"));
     let section = markdown(&benchmark).unwrap();
     assert!(section.contains("~~500~~") && section.contains("not “nobody has two”: user-7 has 2"), "{section}");
 }
@@ -124,6 +124,51 @@ fn a_rush_is_a_line_for_each_step() {
     let section = markdown(&right()).unwrap();
     assert!(section.contains("| redis's name | 200 | 500 | 250 | 0.00 | 2.00 | 6.00 | "), "{section}");
     assert!(section.contains("| hybrid's name | 800 | 500 1.00× |"), "{section}");
+}
+
+#[test]
+fn a_rush_says_how_far_each_came_and_whose_limit_it_did_not_reach() {
+    let mut benchmark = right();
+    for run in benchmark.runs.iter_mut().filter(|run| run.profile == "rush" && run.system == "redis") {
+        run.accept_ms = Some(percentiles(200.0));
+    }
+    let (page, section) = (html(&benchmark).unwrap(), markdown(&benchmark).unwrap());
+    let given_way = "accepted and decided up to 200 a second as fast as they came; gave way at 200.";
+    let not_reached = "did not give way: the limit of what it accepts, above 800, was not reached.";
+    assert!(section.contains(&format!("- redis's name {given_way}")), "{section}");
+    assert!(page.contains(given_way) && page.contains(not_reached) && section.contains(not_reached));
+}
+
+#[test]
+fn the_seeds_table_stands_beside_ours() {
+    let section = markdown(&whole()).unwrap();
+    let line = |start: &str| section.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
+    assert_eq!(line("| mean |"), "| mean | 1.63 ms | 1.64 ms | ~~2.00 ms~~ | 4.00 ms | 2.40 ms |");
+    assert_eq!(line("| requests a second |"), "| requests a second | 119.46 | 120.19 | ~~500~~ | 500 | 500 |");
+    assert_eq!(line("| accept mean |"), "| accept mean | ~~2.00~~ | 4.00 | 2.40 | 6.00 |");
+}
+
+#[test]
+fn who_was_not_told_in_time_is_no_figure() {
+    let mut benchmark = right();
+    for run in benchmark.runs.iter_mut().filter(|run| run.system == "hybrid" && run.profile == "sustained") {
+        (run.told_ms, run.gave_up) = (Some(percentiles(30_000.0)), 5);
+    }
+    for shown in [html(&benchmark).unwrap(), markdown(&benchmark).unwrap()] {
+        assert!(shown.contains("more than 30 s") && !shown.contains("30,000"), "{shown}");
+    }
+}
+
+#[test]
+fn machine_and_versions_are_in_the_section_as_on_the_page() {
+    let mut benchmark = right();
+    benchmark.machine.memory_mb = 24_000;
+    benchmark.machine.kernel = "Linux 6.1".into();
+    benchmark.versions =
+        [("firstcome".to_owned(), "b3f10c2".to_owned()), ("redis".to_owned(), "7.0".to_owned())].into();
+    let section = markdown(&benchmark).unwrap();
+    assert!(section.contains("24000 MB, Linux 6.1,"), "{section}");
+    assert!(section.contains("firstcome: b3f10c2; redis: 7.0."), "{section}");
 }
 
 #[test]
@@ -172,7 +217,7 @@ fn a_flaw_stands_beside_the_verdict_and_strikes_nothing_through() {
 fn the_section_has_the_targets_and_a_row_for_each_figure() {
     let section = markdown(&whole()).unwrap();
     for row in [
-        "| write units a coupon, in a rush",
+        "| write units a coupon, the sustained",
         "| accept p50 ms |",
         "| accept p99 |",
         "| decision p99 |",

@@ -40,6 +40,10 @@ async fn status(State(shop): State<Arc<Shop>>) -> String {
 }
 
 async fn run(shop: Shop, pace: Pace) -> Driven {
+    followed(shop, pace, 50).await
+}
+
+async fn followed(shop: Shop, pace: Pace, every: usize) -> Driven {
     let router = Router::new()
         .route("/coupons/{coupon}/issues", post(issue))
         .route("/coupons/{coupon}/issues/{ticket}", get(status))
@@ -49,7 +53,7 @@ async fn run(shop: Shop, pace: Pace) -> Driven {
     tokio::spawn(async move { axum::serve(listener, router).await });
     let person = |n| Person { user_id: format!("user-{n}"), token: HeaderValue::from_static("Bearer x") };
     let people: Arc<[Person]> = (0..20).map(person).collect();
-    let plan = Plan { asking: Asking::Fresh, pace, stock: 2, cold_stock: 0, follow: true };
+    let plan = Plan { asking: Asking::Fresh, pace, stock: 2, cold_stock: 0, follow_every: Some(every) };
     drive(&api, plan, vec!["sale".into()], people, Arc::default()).await.unwrap()
 }
 
@@ -79,7 +83,28 @@ async fn somebody_with_a_ticket_asks_until_they_know() {
     let shop = Shop { accepts: true, ..Shop::default() };
     let driven = run(shop, Pace::Clients { clients: 2, requests: 10, seconds: 60.0 }).await;
     assert_eq!(driven.told.len(), 1, "one in fifty, and the first is one");
-    assert!(driven.told[0].knows && driven.told[0].after >= 3 * FOLLOW_POLL);
+    assert!(
+        driven.told[0].knows && driven.told[0].after >= Duration::from_millis(60),
+        "it is decided at the third look"
+    );
+}
+
+#[tokio::test]
+async fn whoever_was_chosen_asks_however_many_are_asking_already() {
+    for pace in
+        [Pace::Clients { clients: 2, requests: 20, seconds: 60.0 }, Pace::Rate { per_second: 1000.0, seconds: 0.02 }]
+    {
+        let shop = Shop { accepts: true, ..Shop::default() };
+        let driven = followed(shop, pace, 2).await;
+        assert_eq!(driven.told.len(), 10, "{pace:?}");
+    }
+}
+
+#[test]
+fn who_waits_longer_asks_less_often_and_gives_up_at_last() {
+    let asks = |ms| pause(Duration::from_millis(ms)).map(|pause| pause.as_millis());
+    let asked = [0, 499, 500, 1_999, 2_000, 29_999, 30_000].map(asks);
+    assert_eq!(asked, [Some(20), Some(20), Some(100), Some(100), Some(500), Some(500), None]);
 }
 
 #[tokio::test]
