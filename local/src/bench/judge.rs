@@ -131,13 +131,10 @@ impl<'a> Judged<'a> {
             flaws.extend(judge_ranks(state).map(|one| format!("{id}: {one}")));
         }
         let agreed = "holders, stock, order and answers agree";
-        let found = match findings.as_slice() {
-            [] => format!("{issued} people hold one each"),
-            [one] => one.clone(),
-            [one, others @ ..] => format!("{one}, and {} more", others.len()),
-        };
+        let found = first_of(&findings).unwrap_or_else(|| format!("{issued} people hold one each"));
         checks.push(Check { name: agreed.into(), held: findings.is_empty(), found });
-        run.verdict = Verdict { checks, flaws };
+        // Of many coupons one line is enough.
+        run.verdict = Verdict { checks, flaws: first_of(&flaws).into_iter().collect() };
         // What was issued to sell it out was not issued by this run.
         run.issued = if early { 0 } else { u64::try_from(issued)? };
         self.decisions(draft, &mut run)?;
@@ -199,6 +196,15 @@ impl<'a> Judged<'a> {
             *self.issued_ms.get(&(coupon.as_str(), user))?
         };
         u64::try_from(at_ms.saturating_sub(began_ms)).ok().map(Duration::from_millis)
+    }
+}
+
+/// The first of what was found, and how many there are besides.
+fn first_of(found: &[String]) -> Option<String> {
+    match found {
+        [] => None,
+        [one] => Some(one.clone()),
+        [one, others @ ..] => Some(format!("{one}, and {} more", others.len())),
     }
 }
 

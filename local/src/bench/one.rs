@@ -10,7 +10,7 @@ use bench_report::{Check, FunctionCost, Percentiles, ProcessCost, Run, Verdict};
 use kafka::Span;
 use load_generator::processes::{Process, cpu_each, cpu_ms_of};
 use load_generator::{
-    Answered, Driven, Latencies, Pace, Person, Plan, Profile, Sample, Size, Watched, counts, drive, gives_way,
+    Answered, Asking, Driven, Latencies, Pace, Person, Plan, Profile, Sample, Size, Watched, counts, drive, gives_way,
 };
 
 use super::compared::Compared;
@@ -276,7 +276,10 @@ impl One<'_> {
             refuse_ms: of(Sample::is_refused)?,
             told_ms: percentiles(&told),
             gave_up: u64::try_from(driven.told.iter().filter(|told| !told.knows).count())?,
-            cold_accept_ms: of(|sample| sample.coupon > 0 && sample.is_accepted())?,
+            cold_accept_ms: match plan.asking {
+                Asking::HotAmongCold { .. } => of(|sample| sample.coupon > 0 && sample.is_accepted())?,
+                Asking::Fresh | Asking::Twice | Asking::Again { .. } | Asking::InTurn { .. } => None,
+            },
             ..self.blank()
         })
     }
