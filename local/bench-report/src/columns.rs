@@ -1,5 +1,6 @@
 //! Every figure that a table shows, in the order in which they are shown, the same in HTML and Markdown.
 
+use crate::data::Percentiles;
 use crate::stats::{Spread, each, number};
 use crate::summary::Cell;
 
@@ -37,7 +38,7 @@ pub(crate) const COLUMNS: [Column; 20] = [
     figure("refuse p99 ms", |cell| cell.timed(|run| Some(run.refuse_ms?.p99))),
     compared("decision p50 ms", |cell| cell.timed(|run| Some(run.decision_ms?.p50))),
     compared("p99", |cell| cell.timed(|run| Some(run.decision_ms?.p99))),
-    figure("told p50 ms", |cell| cell.told_ms(50.0, |ms| ms.p50)),
+    figure("told p50 ms", |cell| told_ms(cell, 50.0, |ms| ms.p50)),
     figure("stock wrong p50 ms", |cell| cell.timed(|run| Some(run.stock.as_ref()?.behind_ms?.p50))),
     figure("CPU ms an answer", |cell| cell.cpu_ms_per_answer()),
     figure("memory MB", |cell| cell.memory_mb()),
@@ -66,9 +67,19 @@ pub(crate) const DETAILS: [Column; 9] = [
     figure("decision p95 ms", |cell| cell.timed(|run| Some(run.decision_ms?.p95))),
     figure("p99.9", |cell| cell.timed(|run| Some(run.decision_ms?.p999))),
     figure("max", |cell| cell.timed(|run| Some(run.decision_ms?.max))),
-    figure("told p99 ms", |cell| cell.told_ms(99.0, |ms| ms.p99)),
+    figure("told p99 ms", |cell| told_ms(cell, 99.0, |ms| ms.p99)),
     figure("gave up asking", |cell| cell.timed(|run| Some(number(run.gave_up)).filter(|_| run.told_ms.is_some()))),
     figure("stock wrong p99 ms", |cell| cell.timed(|run| Some(run.stock.as_ref()?.behind_ms?.p99))),
     figure("stock right after ms", |cell| cell.timed(|run| run.stock.as_ref()?.settled_ms)),
     figure("generator CPU ms", |cell| cell.timed(|run| Some(run.generator_cpu_ms).filter(|ms| *ms > 0.0))),
 ];
+
+/// How long it took until people knew, by the given percentile; without an end where so many gave up that the figure would
+/// be theirs.
+pub(crate) fn told_ms(cell: &Cell<'_>, percent: f64, figure: fn(&Percentiles) -> f64) -> Option<Spread> {
+    cell.timed(|run| {
+        let told = run.told_ms?;
+        let is_theirs = number(run.gave_up) * 100.0 > number(told.count) * (100.0 - percent);
+        Some(if is_theirs { f64::INFINITY } else { figure(&told) })
+    })
+}

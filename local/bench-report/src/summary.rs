@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::ReportError;
 use crate::cost::{Cost, Prices};
-use crate::data::{Benchmark, Check, Percentiles, ProcessCost, ProfileInfo, Run, System};
+use crate::data::{Benchmark, Check, ProcessCost, ProfileInfo, Run, System};
 use crate::stats::{Spread, each, number};
 use crate::systems::REDIS;
 
@@ -132,16 +132,6 @@ impl<'a> Cell<'a> {
         &self.timed
     }
 
-    /// How long it took until people knew, by the given percentile; without an end where so many gave up that the figure
-    /// would be theirs.
-    pub(crate) fn told_ms(&self, percent: f64, figure: impl Fn(&Percentiles) -> f64) -> Option<Spread> {
-        self.timed(|run| {
-            let told = run.told_ms?;
-            let is_theirs = number(run.gave_up) * 100.0 > number(told.count) * (100.0 - percent);
-            Some(if is_theirs { f64::INFINITY } else { figure(&told) })
-        })
-    }
-
     /// Every run.
     pub fn runs(&self) -> impl Iterator<Item = &'a Run> {
         self.timed.iter().chain(&self.metered).copied()
@@ -260,7 +250,8 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::data::{Machine, Units, Verdict};
+    use crate::columns::told_ms;
+    use crate::data::{Machine, Percentiles, Units, Verdict};
 
     pub(crate) fn check(held: bool) -> Check {
         Check { name: "nobody has two".into(), held, found: "user-7 has 2".into() }
@@ -339,7 +330,7 @@ pub(crate) mod tests {
         let figures = |runs| {
             let benchmark = benchmark(runs);
             let cell = Summary::new(&benchmark).unwrap().cell("hybrid", "rush").unwrap();
-            (cell.told_ms(50.0, |ms| ms.p50).unwrap(), cell.told_ms(99.0, |ms| ms.p99).unwrap())
+            (told_ms(&cell, 50.0, |ms| ms.p50).unwrap(), told_ms(&cell, 99.0, |ms| ms.p99).unwrap())
         };
         let (half, most) = figures(vec![told(5)]);
         assert_eq!((half.median, most.median), (9.0, f64::INFINITY), "half of them knew");

@@ -36,8 +36,7 @@ const SETTLED_MAX: Duration = Duration::from_secs(90);
 
 const _: () = assert!(load_generator::FOLLOW_MAX.as_secs() == bench_report::GAVE_UP_SECONDS);
 
-/// Profiles whose units are counted: coupons as fast as it goes and refusals, and with time the seeds' load, duplicates,
-/// and both together.
+/// Profiles whose units are counted: coupons and refusals by themselves, and with time other mixtures of them.
 pub(super) fn is_metered(profile: &str, size: Size) -> bool {
     matches!(profile, "sustained" | "bots")
         || (size == Size::Full && matches!(profile, "seeds" | "duplicates" | "sellout"))
@@ -259,8 +258,7 @@ impl One<'_> {
         let (refused, errors) = counts(&driven.samples);
         let of = |holds: fn(&Sample) -> bool| Latencies::of(&driven.samples, holds).map(|some| percentiles(&some));
         let mut told = Latencies::new()?;
-        // Whoever gave up would have waited longer still: left out, they would flatter. The report says *more than* of a
-        // figure that is theirs.
+        // Whoever gave up would have waited longer still: left out, they would flatter.
         driven.told.iter().for_each(|one| told.record(one.after));
         Ok(Run {
             offered: match plan.pace {
