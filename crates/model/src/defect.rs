@@ -16,7 +16,7 @@ pub enum Defect {
     NoTransaction,
     /// Results are published when they are decided, before they are committed.
     ResultsBeforeCommit,
-    /// The invocation ends well before its results are acknowledged.
+    /// The invocation ends well although a result was not acknowledged.
     ResultsNotAwaited,
     /// A chunk without winners is not committed.
     AppliedNotMoved,

@@ -184,6 +184,18 @@ fn reached(bounds: &Bounds) -> Vec<P> {
             }),
         ),
         (
+            is_cut,
+            P::sometimes("reached: a chunk's result is out before the next chunk is committed", |_p, s| {
+                runs(s).any(|run| run.step == Step::Commit && has_published(s, run))
+            }),
+        ),
+        (
+            is_cut && faulty,
+            P::sometimes("reached: a chunk's result is out while the next chunk's commit is unknown", |_p, s| {
+                runs(s).any(|run| matches!(run.step, Step::Unknown { .. }) && has_published(s, run))
+            }),
+        ),
+        (
             faulty,
             P::sometimes("reached: a redelivered record is derived from its item", |_p, s| {
                 runs(s).any(|run| run.step == Step::ReadItems)
@@ -216,6 +228,12 @@ fn reached(bounds: &Bounds) -> Vec<P> {
 
 fn runs(state: &State) -> impl Iterator<Item = &crate::world::Run> {
     state.workers.iter().filter_map(|worker| worker.run.as_ref())
+}
+
+/// Whether a result of what this invocation has told is in the topic.
+fn has_published(state: &State, run: &crate::world::Run) -> bool {
+    let told = (run.start..).zip(&run.outcomes).filter(|(_offset, told)| told.is_some());
+    told.into_iter().any(|(offset, told)| state.results[usize::from(offset)] == *told)
 }
 
 fn is_told(state: &State, reason: Reason) -> bool {

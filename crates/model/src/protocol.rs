@@ -83,10 +83,8 @@ pub enum Action {
     Create,
     /// A worker reads the items of redelivered records.
     ReadItems(usize, Option<usize>),
-    /// A worker publishes its results, all acknowledged.
-    Publish(usize),
-    /// A worker publishes the first few of its results and crashes.
-    PublishSome(usize, usize),
+    /// A worker's result of this offset reaches its topic, whatever the worker is about to do.
+    Publish(usize, u8),
     /// A worker writes the dead letters and answers the mapping.
     Finish(usize),
     /// A worker writes the dead letters and crashes.
@@ -160,6 +158,8 @@ impl Protocol {
 
     fn steps(&self, state: &State, worker: usize, run: &Run, actions: &mut Vec<Action>) {
         let is_faulty = state.faults_left > 0;
+        let unpublished = self.unpublished(state, worker);
+        actions.extend(unpublished.iter().map(|(offset, _told)| Action::Publish(worker, *offset)));
         // Another commit meets the transaction under way, writes nothing and is repeated: it waits, as far as it matters.
         let waits = !state.unseen.users.is_empty() && matches!(run.step, Step::Commit | Step::Unknown { .. });
         if waits || state.unseen.writer == Some(worker) {
@@ -192,10 +192,11 @@ impl Protocol {
                 actions.push(Action::ReadItems(worker, None));
                 self.ages(Defect::ItemsEventual, state, |age| Action::ReadItems(worker, Some(age)), actions);
             }
-            Step::Publish => {
-                actions.push(Action::Publish(worker));
-                let some = if is_faulty { 1..run.outcomes.iter().flatten().count() } else { 0..0 };
-                actions.extend(some.map(|count| Action::PublishSome(worker, count)));
+            // It waits for what is not published. What cannot be fails the invocation, with the others out or not.
+            Step::Finish if !unpublished.is_empty() => {
+                if is_faulty && self.defect == Some(Defect::ResultsNotAwaited) {
+                    actions.push(Action::Finish(worker));
+                }
             }
             Step::Finish => {
                 actions.push(Action::Finish(worker));
@@ -258,7 +259,7 @@ impl Protocol {
         }
     }
 
-    fn is_fault(state: &State, action: Action) -> bool {
+    fn is_fault(&self, state: &State, action: Action) -> bool {
         match action {
             Action::Deliver { start, .. } => {
                 start != state.position || state.workers.iter().any(|worker| worker.run.is_some())
@@ -268,7 +269,9 @@ impl Protocol {
                 let run = state.workers[worker].run.as_ref();
                 !run.is_some_and(|run| matches!(run.step, Step::Unknown { .. }))
             }
-            Action::Crash(_) | Action::PublishSome(..) | Action::FinishUnheard(_) => true,
+            // Only of a worker that does not wait: one of its results was not acknowledged.
+            Action::Finish(worker) => !self.unpublished(state, worker).is_empty(),
+            Action::Crash(_) | Action::FinishUnheard(_) => true,
             Action::Load(..)
             | Action::LookUp(_)
             | Action::TakeForWritten(_)
@@ -276,8 +279,7 @@ impl Protocol {
             | Action::Appear
             | Action::Create
             | Action::ReadItems(..)
-            | Action::Publish(_)
-            | Action::Finish(_)
+            | Action::Publish(..)
             | Action::Replace(_) => false,
         }
     }
@@ -294,18 +296,7 @@ impl Protocol {
             Action::Create => state.is_created = true,
             Action::Appear => state.unseen = Unseen::default(),
             Action::ReadItems(worker, age) => self.read_items(state, worker, age),
-            Action::Publish(worker) => {
-                self.publish(state, worker, usize::MAX);
-                crate::worker::set_step(state, worker, Step::Finish);
-            }
-            Action::PublishSome(worker, count) => {
-                self.publish(state, worker, count);
-                if self.defect == Some(Defect::ResultsNotAwaited) {
-                    crate::worker::set_step(state, worker, Step::Finish);
-                } else {
-                    self.end_run(state, worker, true);
-                }
-            }
+            Action::Publish(worker, offset) => self.publish(state, worker, offset),
             Action::Finish(worker) => self.finish(state, worker),
             Action::FinishUnheard(worker) => {
                 self.put_dead_letters(state, worker);
@@ -347,7 +338,7 @@ impl Model for Protocol {
 
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut state = last.clone();
-        if Self::is_fault(last, action) {
+        if self.is_fault(last, action) {
             state.faults_left = state.faults_left.saturating_sub(1);
         }
         self.perform(&mut state, action);

@@ -31,8 +31,8 @@ pub(crate) fn execute(state: &mut State, write: &Write, bounds: &Bounds, defect:
     mark(state, write);
     state.past.push(state.tables.clone());
     put_items(state, write);
-    if bounds.visibility != Visibility::Whole {
-        state.unseen = Unseen { users: won, writer: None };
+    if bounds.visibility != Visibility::Whole && !won.is_empty() {
+        state.unseen = Unseen { users: won, offsets: write.decides, writer: None };
     }
     let head = &mut state.tables.head;
     // The store counts; everything else is as the worker says.

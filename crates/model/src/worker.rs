@@ -1,6 +1,8 @@
 //! The worker's flow between its reads and its writes: `functions/issue-worker/src/settle.rs`, step by step. A decision is
 //! taken again from the head after each of its chunks instead of being kept: how a batch is cut changes no verdict, as
 //! the core's own tests show, and the state stays small.
+//!
+//! Beside that flow, as in `worker.rs` there, whatever is told is published: at any later time, one by one, in any order.
 
 use coupon::{Decided, Decision, Entry, Verdict};
 
@@ -157,11 +159,22 @@ impl Protocol {
         }
     }
 
-    pub(crate) fn publish(&self, state: &mut State, worker: usize, count: usize) {
-        let Some(run) = &state.workers[worker].run else { return };
-        let told: Vec<(u8, Told)> =
-            (run.start..).zip(&run.outcomes).filter_map(|(offset, told)| told.map(|told| (offset, told))).collect();
-        for (offset, told) in told.into_iter().take(count) {
+    /// What a worker has told and the topic does not have. An equal result of another worker counts as its own: from
+    /// there on nothing differs, and a second, equal record is not told apart.
+    ///
+    /// A commit is learnt of when its items appear, which is when its answer comes: until then it has told nothing.
+    pub(crate) fn unpublished(&self, state: &State, worker: usize) -> Vec<(u8, Told)> {
+        let Some(run) = &state.workers[worker].run else { return Vec::new() };
+        let is_answered = |offset: u8| state.unseen.writer != Some(worker) || !state.unseen.offsets.has(offset);
+        let told = (run.start..).zip(&run.outcomes).filter_map(|(offset, told)| told.map(|told| (offset, told)));
+        told.filter(|(offset, told)| state.results[usize::from(*offset)] != Some(*told) && is_answered(*offset))
+            .collect()
+    }
+
+    /// One result of a worker reaches its topic, acknowledged.
+    pub(crate) fn publish(&self, state: &mut State, worker: usize, offset: u8) {
+        let told = self.unpublished(state, worker).into_iter().find(|(other, _told)| *other == offset);
+        if let Some((offset, told)) = told {
             put_result(state, offset, told);
         }
     }
@@ -226,21 +239,25 @@ impl Protocol {
         let unseen = state.unseen.users;
         let Some(run) = &mut state.workers[worker].run else { return };
         let head = run.head();
-        let mut is_whole = true;
+        let (mut is_whole, mut waits) = (true, false);
         for entry in entries {
             let user = usize::from(self.core.user(&entry.user_id));
             let item = items.and_then(|items| items[user]);
             let place = offset(entry);
             if run.outcome(place).is_none() {
                 if item.is_none() && self.has_to_wait(&head, unseen.has(self.core.user(&entry.user_id)), place) {
-                    return;
+                    waits = true;
+                    continue;
                 }
                 *run.outcome(place) = self.outcome(&head, item.as_ref(), place);
             }
             is_whole &= run.outcome(place).is_some();
         }
+        if waits {
+            return;
+        }
         if is_whole {
-            set_step(state, worker, Step::Publish);
+            set_step(state, worker, Step::Finish);
         } else {
             state.marks.contradiction = true;
             self.end_run(state, worker, false);

@@ -139,6 +139,8 @@ pub struct Write {
 pub struct Unseen {
     /// Whose items.
     pub users: Users,
+    /// The offsets that the transaction decides.
+    pub offsets: Users,
     /// The worker that waits for its answer, which comes when everything can be seen.
     pub writer: Option<usize>,
 }
@@ -166,9 +168,7 @@ pub enum Step {
     },
     /// Read the items of redelivered records.
     ReadItems,
-    /// Publish the results and wait for their acknowledgements.
-    Publish,
-    /// Write the dead letters, answer the mapping.
+    /// Wait until every result is acknowledged, write the dead letters, answer the mapping.
     Finish,
 }
 
@@ -185,7 +185,7 @@ pub struct Run {
     pub is_unknown: bool,
     /// The head as this invocation knows it.
     pub head: Option<HeadState>,
-    /// By offset, from `start`.
+    /// By offset, from `start`: what is told as soon as it is committed, and published while the flow goes on.
     pub outcomes: Vec<Option<Told>>,
     /// Holders found in this invocation.
     pub found: Users,

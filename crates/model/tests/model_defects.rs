@@ -20,6 +20,8 @@ mod tests {
     const ONE: Bounds = Bounds { users: 2, total: 1, ..SMALL };
     const FAULTLESS: Bounds = Bounds { records: 4, faults: 0, ..SMALL };
     const WITH_DEAD: Bounds = Bounds { dead: true, ..SMALL };
+    /// By the reading rule that is deployed, on a store that shows a transaction piece by piece.
+    const IN_PIECES: Bounds = Bounds { visibility: Visibility::HeadFirstSnapshot, ..ONE };
 
     /// The way to the violation; the whole protocol has none in the same bounds.
     fn breaks(bounds: Bounds, defect: Defect, property: &'static str) -> Counterexample {
@@ -172,6 +174,17 @@ mod tests {
         let bounds = Bounds { records: 2, created_late: true, ..ONE };
         let found = counterexample(bounds, None, "I11 only what was decided has a result").unwrap().unwrap();
         println!("{} steps\n{found}", found.actions.len());
+    }
+
+    /// What the snapshot mends is a missing item, and nothing else: broken elsewhere, the protocol breaks as without it.
+    #[test]
+    fn a_snapshot_on_a_missing_item_mends_no_other_defect() {
+        breaks(IN_PIECES, Defect::NoVersionCondition, "I10 nothing is written from an old head");
+        breaks(IN_PIECES, Defect::ResultsBeforeCommit, "a result is its ticket's status");
+        breaks(IN_PIECES, Defect::ResultsNotAwaited, "I11 what the mapping has passed has its result");
+        breaks(IN_PIECES, Defect::ItemsEventual, "I11 a result is the right one and stays");
+        breaks(IN_PIECES, Defect::ItemBeforeHead, "a status is pending or right, however old its head");
+        breaks(IN_PIECES, Defect::UnknownTakenForWritten, "a result is its ticket's status");
     }
 
     /// The version is unchanged only where what remains is, too: the condition is a second lock for the day on which

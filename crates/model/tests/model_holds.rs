@@ -50,8 +50,25 @@ mod tests {
     }
 
     #[test]
+    fn a_window_with_people_who_ask_again_and_a_fault_breaks_nothing() {
+        holds(Bounds { users: 2, faults: 1, window: true, ..RUSH });
+    }
+
+    #[test]
     fn a_transaction_that_is_seen_piece_by_piece_breaks_nothing_when_a_missing_item_is_read_in_a_snapshot() {
-        holds(Bounds { faults: 1, visibility: Visibility::HeadFirstSnapshot, ..RUSH });
+        holds(Bounds { visibility: Visibility::HeadFirstSnapshot, ..RUSH });
+    }
+
+    #[test]
+    fn a_window_on_a_store_that_is_seen_piece_by_piece_breaks_nothing() {
+        holds(Bounds {
+            users: 2,
+            total: 1,
+            faults: 1,
+            window: true,
+            visibility: Visibility::HeadFirstSnapshot,
+            ..RUSH
+        });
     }
 
     #[test]
