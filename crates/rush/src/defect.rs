@@ -1,14 +1,16 @@
-//! Defects that can be planted around the functions: in the store, the log and the mapping, or between a function and its
-//! ports (`side.rs`). Production code has no switch for them. What they are for: a simulation that finds none of them
+//! Defects that can be planted around the functions: in the store, the log and the mapping, between a function and its
+//! ports (`side.rs`), or between the API and its callers (`answer.rs`). Production code has no switch for them. What they are for: a simulation that finds none of them
 //! would find none of ours. Every defect of the model is among them; `tests/seeds/planted.rs` says which is which.
 
+mod answer;
 mod log;
 mod side;
 mod store;
 
+pub(crate) use answer::Answered;
 pub(crate) use log::PlantedLog;
 pub(crate) use side::{Side, SideLog, SideStore};
-pub(crate) use store::{Planted, PlantedStore};
+pub(crate) use store::{Applied, Moved, Planted, PlantedStore};
 
 macro_rules! defects {
     ($($name:ident: $says:literal,)*) => {
@@ -66,4 +68,12 @@ defects! {
     RecordSkipped: "the mapping skips a record",
     BatchesSwapped: "the mapping hands over a later batch before an earlier one",
     ProducersClock: "the mapping hands over the producer's clock instead of the log's",
+    ApiRefuses: "the API answers a third of its calls with 503, though store and queue are there",
+    ApiClockFast: "the API's clock is 5 s fast where no clock jumps",
+    ApiClockSlow: "the API's clock is 5 s slow where no clock jumps",
+    HeadsKept: "the API answers from heads that are up to a minute old",
+    ListEmpty: "the API lists no coupon",
+    ListCut: "the API's list of coupons ends behind its first page",
+    RemainingOff: "the API shows one coupon as issued that still remains",
+    AlwaysOpen: "the API shows every coupon as open",
 }

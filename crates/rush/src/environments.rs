@@ -13,12 +13,12 @@ use std::{
 
 use coupon::Timestamp;
 use coupon_store::{Deadline, Tokens};
-use issue_api::{Answer, App, Call, Clock, Settings};
+use issue_api::{App, Call, Clock, Settings};
 use issue_worker::{Topics, Worker};
 use kafka_event::KafkaEvent;
 
 use crate::{
-    defect::Side,
+    defect::{Answered, Defect, Planted, Side},
     hazard::{Fate, Hazard},
     world::{SeenLog, SeenStore, World},
 };
@@ -30,7 +30,7 @@ const INVOCATION_TIMEOUT: Duration = Duration::from_secs(60);
 const WORK: Duration = Duration::from_secs(55);
 const MINUTE: Duration = Duration::from_secs(60);
 /// The oldest head that a call is answered from.
-const HEAD_AGE_MAX: Duration = Duration::from_millis(250);
+pub(crate) const HEAD_AGE_MAX: Duration = Duration::from_millis(250);
 /// At how many points a call or an invocation may be struck at the most: one of these.
 const CALL_POLLS: &[u64] = &[8];
 const INVOCATION_POLLS: &[u64] = &[3, 20, 100, 1_000];
@@ -38,6 +38,7 @@ const INVOCATION_POLLS: &[u64] = &[3, 20, 100, 1_000];
 /// An environment of `issue-api`.
 pub(crate) struct ApiEnvironment {
     app: App<SeenStore, SeenLog>,
+    planted: Planted,
     busy: Cell<bool>,
     /// How far its clock is off, ms.
     pub(crate) off_ms: Arc<AtomicI64>,
@@ -51,7 +52,7 @@ pub(crate) struct WorkerEnvironment {
 
 impl World {
     /// Answers a call; `None` when the caller never learns.
-    pub(crate) async fn call(self: &Rc<Self>, call: Call) -> Option<Answer> {
+    pub(crate) async fn call(self: &Rc<Self>, call: Call) -> Option<Answered> {
         let environment = self.free_api();
         environment.busy.set(true);
         let faults = self.plan.faults;
@@ -61,7 +62,7 @@ impl World {
             Fate::draw(&self.dice, faults.api_crash, faults.api_freeze, CALL_POLLS)
         };
         if let Fate::Spared = fate {
-            let answer = environment.app.handle(&call).await;
+            let answer = environment.handle(&call).await;
             environment.busy.set(false);
             return Some(answer);
         }
@@ -69,7 +70,7 @@ impl World {
         let world = Rc::clone(self);
         let run = async move {
             let handled = Rc::clone(&environment);
-            let answer = Hazard::new(Box::pin(async move { handled.app.handle(&call).await }), fate).await;
+            let answer = Hazard::new(Box::pin(async move { handled.handle(&call).await }), fate).await;
             environment.busy.set(false);
             if answer.is_none() {
                 world.apis.borrow_mut().retain(|one| !Rc::ptr_eq(one, &environment));
@@ -171,11 +172,18 @@ impl World {
             off_ms.store(self.dice.around(3_000), Ordering::Relaxed);
             self.trace.note("api clock off", "", off_ms.load(Ordering::Relaxed));
         }
-        let (timeline, off) = (self.timeline, Arc::clone(&off_ms));
-        let now = move || Timestamp::from_millis_clamped(timeline.now_ms().saturating_add(off.load(Ordering::Relaxed)));
-        let settings = Settings { request_topic: self.names.requests.clone(), head_age_max: HEAD_AGE_MAX };
-        let app = App::new(self.seen_by(Side::Api), self.log.clone(), Clock::new(now), settings);
-        ApiEnvironment { app, busy: Cell::new(false), off_ms }
+        self.api_over(self.seen_by(Side::Api), off_ms)
+    }
+
+    /// The same over this store, with this clock.
+    pub(crate) fn api_over(&self, store: SeenStore, off_ms: Arc<AtomicI64>) -> ApiEnvironment {
+        let (timeline, off, always) = (self.timeline, Arc::clone(&off_ms), self.planted.api_clock_off_ms());
+        let now_ms = move || timeline.now_ms().saturating_add(off.load(Ordering::Relaxed)).saturating_add(always);
+        let head_age_max = if self.planted.is(Defect::HeadsKept) { MINUTE } else { HEAD_AGE_MAX };
+        let settings = Settings { request_topic: self.names.requests.clone(), head_age_max };
+        let clock = Clock::new(move || Timestamp::from_millis_clamped(now_ms()));
+        let app = App::new(store, self.log.clone(), clock, settings);
+        ApiEnvironment { app, planted: self.planted.clone(), busy: Cell::new(false), off_ms }
     }
 
     fn free_worker(&self) -> Rc<WorkerEnvironment> {
@@ -199,7 +207,7 @@ impl World {
 
 impl ApiEnvironment {
     /// Answers a call without any hazard.
-    pub(crate) async fn handle(&self, call: &Call) -> Answer {
-        self.app.handle(call).await
+    pub(crate) async fn handle(&self, call: &Call) -> Answered {
+        self.planted.read(&self.app.handle(call).await)
     }
 }

@@ -3,8 +3,10 @@
 //! faults stop, the log is drained, and the audit and every answer ever given are held against the log.
 //!
 //! For tests and tools only. Start with [`run`]; what a seed asks for is `plan.rs`, what goes wrong `weather.rs`,
-//! `hazard.rs`, `mapping.rs` and `chaos.rs`, what must hold `verdict.rs`. Planted defects are in `defect.rs`.
+//! `hazard.rs`, `mapping.rs` and `chaos.rs`, what must hold `verdict.rs` and
+//! `answers.rs`. Planted defects are in `defect.rs`.
 
+mod answers;
 mod chaos;
 mod defect;
 mod dice;
@@ -12,6 +14,7 @@ mod environments;
 mod hazard;
 mod lag;
 mod mapping;
+mod onlooker;
 mod people;
 mod plan;
 mod timeline;
@@ -29,6 +32,7 @@ pub use defect::Defect;
 pub use trace::Show;
 pub use world::Violation;
 
+use onlooker::Onlooker;
 use weather::pause;
 use world::World;
 
@@ -60,11 +64,15 @@ pub fn run(seed: u64, defect: Option<Defect>, show: Option<Show>) -> std::io::Re
     let local = tokio::task::LocalSet::new();
     Ok(local.block_on(&runtime, async {
         let world = World::new(seed, defect, show);
-        rush(&world).await
+        let onlooker = world.onlooker(seed);
+        // Once more: the onlooker takes nothing from those who rush.
+        fastrand::seed(seed);
+        rush(&world, onlooker).await
     }))
 }
 
-async fn rush(world: &Rc<World>) -> Rush {
+async fn rush(world: &Rc<World>, onlooker: Onlooker) -> Rush {
+    let looks = tokio::task::spawn_local(Rc::clone(world).look_on(onlooker));
     world.rebalance();
     world.unleash();
     if world.plan.has_older {
@@ -81,6 +89,9 @@ async fn rush(world: &Rc<World>) -> Rush {
     pause(&world.dice, world.plan.rush_ms).await;
     drain(world).await;
     let (published, early) = (world.published(), world.early_requests());
+    if !early.is_empty() {
+        world.count_early(&early);
+    }
     // A request from before its coupon may be decided by an invocation whose batch another one has finished as a dead
     // letter. Where it dies behind the commit, nobody publishes that result before the last redelivery does:
     // docs/correctness.md, "not promised".
@@ -89,9 +100,14 @@ async fn rush(world: &Rc<World>) -> Rush {
     }
     redeliver_everything(world, !early.is_empty()).await;
     world.ask_for_every_ticket().await;
-    let (violations, decided) = world.judge(&published, &early);
+    let left = world.left();
+    // Behind the rush itself, which is the same whether or not anybody looks.
+    let trace_hash = world.trace.hash();
+    drop(looks.await);
+    world.look_at_the_end().await;
+    let (violations, decided) = world.judge(left, &published, &early);
     let decided = u64::try_from(decided).unwrap_or(u64::MAX);
-    Rush { violations, decided, trace_hash: world.trace.hash(), happened: world.trace.counts() }
+    Rush { violations, decided, trace_hash, happened: world.trace.counts() }
 }
 
 /// Stops the faults and waits until the log is drained; those who were struck before go on meanwhile.

@@ -3,6 +3,10 @@
 
 use crate::dice::Dice;
 
+/// With calls of the store that take no longer, no call of the API runs out of time: at a hundred times as long, there and
+/// back, three of them take 1.8 s of its 3 s.
+const LATENCY_SAFE_MS: u64 = 3;
+
 /// The rush of one seed.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -121,6 +125,18 @@ impl CouponPlan {
 }
 
 impl Faults {
+    /// Whether a call of the API may find no store: it fails, is away, or is slower than a call may last.
+    pub(crate) const fn may_lack_store(&self) -> bool {
+        let fails = self.throttled > 0 || self.unanswered > 0 || self.lost_answer > 0 || self.outages > 0;
+        fails || self.api_freeze > 0 || self.latency_ms > LATENCY_SAFE_MS
+    }
+
+    /// Whether a call of the API may find no queue, or get an acknowledgement that is no ticket.
+    pub(crate) const fn may_lack_log(&self) -> bool {
+        let fails = self.log_unanswered > 0 || self.log_lost_answer > 0 || self.log_late > 0 || self.outages > 0;
+        fails || self.log_queue_full > 0 || self.log_no_offset > 0 || self.log_refused > 0
+    }
+
     fn draw(dice: &Dice) -> Self {
         // A quiet world now and then: faults must not be what makes it right.
         let quiet = dice.chance(50);

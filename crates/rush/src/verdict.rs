@@ -1,10 +1,9 @@
 //! The end of a rush: the audit of the world as it is left, with the very code of `cargo local audit`; and what only the
-//! simulation can witness, which is every answer that was given and two more redeliveries of everything.
+//! simulation can witness, which is two more redeliveries of everything and every answer that was given (`answers.rs`).
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     rc::Rc,
-    sync::PoisonError,
 };
 
 use audit::{
@@ -12,17 +11,14 @@ use audit::{
     tickets::{TicketLine, Told as ToldStatus},
 };
 use bytes::Bytes;
-use coupon::{CouponId, Head, IssueResult, IssuedCoupon, Reason, ResultStatus, Ticket, UserId};
+use coupon::{Head, IssueResult, IssuedCoupon, Offset, Partition, Reason, ResultStatus, Ticket};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
-    people::{body, call, member},
+    people::{call, member},
     world::{Told, Violation, World},
 };
-
-/// How old a head may be that a call is answered from, ms.
-const HEAD_AGE_MS: i64 = 250;
 
 /// What dead letters are counted as: the reason behind a word.
 const DEAD_LETTERS: [&str; 7] = [
@@ -57,6 +53,13 @@ impl Published {
             ..audit::World::default()
         }
     }
+}
+
+/// A world as it is left.
+pub(crate) struct Left {
+    world: audit::World,
+    /// The result of each ticket, as its JSON has it.
+    by_ticket: BTreeMap<Ticket, Value>,
 }
 
 /// What the requests came to, by the worker's topics.
@@ -146,8 +149,8 @@ impl World {
         for given in given {
             let path = format!("/coupons/{}/issues/{}", given.coupon_id, given.ticket);
             let answer = api.handle(&call("GET", &path, given.user_id.as_str(), "")).await;
-            let body = body(&answer);
-            if answer.status() != 200 || member(&body, "status") == "PENDING" {
+            let body = answer.body;
+            if answer.status != 200 || member(&body, "status") == "PENDING" {
                 self.violate(Invariant::I4, format!("{} {path} ends as {body}", given.user_id));
             }
             self.told.borrow_mut().push(Told { given, asked_ms: self.timeline.elapsed_ms(), body });
@@ -163,14 +166,26 @@ impl World {
         Published { results: ends(&self.names.results), dead_letters: ends(&self.names.dead_letters) }
     }
 
+    /// The world as it is left, when all that changes it is over; counts what the requests came to.
+    pub(crate) fn left(&self) -> Left {
+        let world = self.as_audited();
+        let Ended { results, dead_letters, by_ticket } = Ended::of(&world);
+        for (what, offset) in &results {
+            self.trace.note(what, "", *offset);
+        }
+        for what in &dead_letters {
+            self.trace.note(what, "", 0);
+        }
+        Left { world, by_ticket }
+    }
+
     /// Judges everything; gives what is broken, and how many requests were decided.
     ///
     /// What the last redelivery published is told apart: it may only repeat, to the byte, what was there before, and must
     /// not stand in for what was never published. What it published of `early` requests, from before their coupon, counts:
     /// it may have decided them.
-    pub(crate) fn judge(&self, published: &Published, early: &BTreeSet<Place>) -> (Vec<Violation>, usize) {
-        let mut world = self.as_audited();
-        let ended = Ended::of(&world);
+    pub(crate) fn judge(&self, left: Left, published: &Published, early: &BTreeSet<Place>) -> (Vec<Violation>, usize) {
+        let Left { mut world, by_ticket } = left;
         let mut later = published.split_off_later(&mut world);
         let is_early = |place: Option<Place>| place.is_some_and(|place| early.contains(&place));
         let decided = |result: &LogRecord| Some(audit::place_of(audit::result_of(result)?.request_id));
@@ -180,7 +195,7 @@ impl World {
         self.expect_repetitions(&world.results, &later.results);
         self.expect_repetitions(&world.dead_letters, &later.dead_letters);
         let decided = self.audit(&world);
-        self.judge_answers(&ended);
+        self.judge_answers(&by_ticket);
         (self.violations.take(), decided)
     }
 
@@ -253,88 +268,26 @@ impl World {
         (0..count).flat_map(of).collect()
     }
 
-    /// Every answer against what it came to in the end, to the last member.
-    fn judge_answers(&self, ended: &Ended) {
-        let (items, heads) = (self.tables.items(), self.tables.heads());
-        let key = |item: &IssuedCoupon| (item.user_id.clone(), item.coupon_id.clone());
-        let items: BTreeMap<(UserId, CouponId), &IssuedCoupon> = items.iter().map(|item| (key(item), item)).collect();
-        let held = |user: &UserId, coupon: &CouponId| {
-            let item = items.get(&(user.clone(), coupon.clone()))?;
-            Some(json!({"requestId": item.ticket, "rank": item.rank, "issuedAt": item.issued_at}))
+    /// Counts the requests from before their coupon that were decided all the same, and those of them whose result nobody
+    /// published. A chunk's head stands at the last record that the chunk decided.
+    pub(crate) fn count_early(&self, early: &BTreeSet<Place>) {
+        let place = |partition: Partition, offset: Offset| audit::place_of(Ticket { partition, offset });
+        let won: BTreeSet<Place> = self.tables.items().iter().map(|item| audit::place_of(item.ticket)).collect();
+        let moved = self.moved();
+        let heads = self.tables.heads();
+        let stood = |head: &Head| {
+            let all = moved.get(&head.coupon_id).map(Vec::as_slice).unwrap_or_default();
+            all.iter().map(|moved| place(head.partition, moved.applied)).collect::<Vec<_>>()
         };
-        for Told { given, body, .. } in
-            self.told.borrow().iter().filter(|told| member(&told.body, "status") != "PENDING")
-        {
-            let right = ended.by_ticket.get(&given.ticket).unwrap_or(&Value::Null);
-            let differs =
-                ["status", "rank", "issuedAt", "reason"].iter().any(|name| member(body, name) != member(right, name));
-            let coupon = member(body, "coupon");
-            let is_held = coupon.is_null() || held(&given.user_id, &given.coupon_id).as_ref() == Some(coupon);
-            if differs || !is_held {
-                self.violate(Invariant::I5, format!("{} was told {body}, the result is {right}", given.ticket));
+        let stood: BTreeSet<Place> = heads.iter().flat_map(stood).collect();
+        let results = self.records(&self.names.results);
+        let told: BTreeSet<Place> =
+            results.iter().filter_map(|record| Some(audit::place_of(audit::result_of(record)?.request_id))).collect();
+        for one in early.iter().filter(|one| won.contains(one) || stood.contains(one)) {
+            self.trace.count("early decided");
+            if !told.contains(one) {
+                self.trace.count("early untold");
             }
-        }
-        for (user, coupon, body) in self.refused.borrow().iter() {
-            let is_right = match member(body, "code").as_str() {
-                Some("ALREADY_ISSUED") => held(user, coupon).as_ref() == Some(member(body, "coupon")),
-                Some("SOLD_OUT") => heads.iter().any(|head| head.coupon_id == *coupon && head.remaining == 0),
-                // By the clock of an environment, which may be wrong.
-                Some("CLOSED") => true,
-                _ => false,
-            };
-            if !is_right {
-                self.violate(Invariant::I5, format!("{user} was refused {coupon} with {body}, and it is not so"));
-            }
-        }
-        for (user, item) in self.listed.borrow().iter() {
-            let coupon = CouponId::parse(member(item, "couponId").as_str().unwrap_or_default());
-            let same = coupon.ok().and_then(|coupon| held(user, &coupon)).is_some_and(|right| {
-                ["requestId", "rank", "issuedAt"].iter().all(|name| member(item, name) == member(&right, name))
-            });
-            if !same {
-                self.violate(Invariant::I5, format!("{user} saw {item} in the list of coupons"));
-            }
-        }
-        self.judge_tickets();
-        self.judge_patience();
-        self.note_ends(ended);
-    }
-
-    /// `PENDING` is told no longer than a head may be cached, once the ticket is decided. Only where clocks go right and
-    /// no call is frozen in the middle.
-    fn judge_patience(&self) {
-        let faults = self.plan.faults;
-        if faults.clock_jumps > 0 || faults.api_freeze > 0 {
-            return;
-        }
-        let applied = self.weather.store.applied.lock().unwrap_or_else(PoisonError::into_inner);
-        for told in self.told.borrow().iter().filter(|told| member(&told.body, "status") == "PENDING") {
-            let commits = applied.get(&told.given.coupon_id).map(Vec::as_slice).unwrap_or_default();
-            let decided = commits.iter().find(|(applied, _at)| *applied >= told.given.ticket.offset);
-            let Some((_applied, at)) = decided.filter(|(_applied, at)| told.asked_ms >= at.saturating_add(HEAD_AGE_MS))
-            else {
-                continue;
-            };
-            let (ticket, asked) = (told.given.ticket, told.asked_ms);
-            self.violate(Invariant::I4, format!("{ticket} was PENDING at {asked} ms, and decided at {at} ms"));
-        }
-    }
-
-    /// Counts what the requests came to.
-    fn note_ends(&self, ended: &Ended) {
-        for (what, offset) in &ended.results {
-            self.trace.note(what, "", *offset);
-        }
-        for what in &ended.dead_letters {
-            self.trace.note(what, "", 0);
-        }
-    }
-
-    /// No ticket was given twice.
-    fn judge_tickets(&self) {
-        let mut seen = BTreeSet::new();
-        for given in self.given.borrow().iter().filter(|given| !seen.insert(given.ticket)) {
-            self.violate(Invariant::I4, format!("ticket {} was given twice", given.ticket));
         }
     }
 }

@@ -56,6 +56,38 @@ pub(crate) struct Told {
     pub(crate) body: Value,
 }
 
+/// How somebody's request was answered: taken, or refused for what the API knows of the coupon.
+#[derive(Debug, Clone)]
+pub(crate) struct Click {
+    pub(crate) user_id: UserId,
+    pub(crate) coupon_id: CouponId,
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+    /// When it was sent, ms from the start.
+    pub(crate) asked_ms: i64,
+    pub(crate) answered_ms: i64,
+}
+
+/// What somebody saw in the list of their coupons, all pages.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed {
+    pub(crate) user_id: UserId,
+    /// When it was asked for, ms from the start.
+    pub(crate) asked_ms: i64,
+    pub(crate) items: Vec<Value>,
+}
+
+/// How a coupon was shown.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    /// When it was asked for, ms from the start.
+    pub(crate) asked_ms: i64,
+    pub(crate) answered_ms: i64,
+    /// How old a head it may have been told by, ms.
+    pub(crate) age_max_ms: i64,
+    pub(crate) body: Value,
+}
+
 /// The world.
 pub(crate) struct World {
     pub(crate) plan: Plan,
@@ -76,10 +108,9 @@ pub(crate) struct World {
     pub(crate) created: RefCell<Vec<String>>,
     pub(crate) given: RefCell<Vec<Given>>,
     pub(crate) told: RefCell<Vec<Told>>,
-    /// Bodies of refusals that speak of a coupon as sold out or held: who, which, and the body.
-    pub(crate) refused: RefCell<Vec<(UserId, CouponId, Value)>>,
-    /// Coupons that people saw in their list.
-    pub(crate) listed: RefCell<Vec<(UserId, Value)>>,
+    pub(crate) clicks: RefCell<Vec<Click>>,
+    pub(crate) listed: RefCell<Vec<Listed>>,
+    pub(crate) shown: RefCell<Vec<Shown>>,
     pub(crate) violations: RefCell<Vec<Violation>>,
     /// Calls and invocations that nobody waits for any more.
     pub(crate) under_way: Cell<usize>,
@@ -152,8 +183,9 @@ impl World {
             created: RefCell::default(),
             given: RefCell::default(),
             told: RefCell::default(),
-            refused: RefCell::default(),
+            clicks: RefCell::default(),
             listed: RefCell::default(),
+            shown: RefCell::default(),
             violations: RefCell::default(),
             under_way: Cell::new(0),
             abandoned: Cell::new(false),

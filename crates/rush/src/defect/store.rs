@@ -63,8 +63,18 @@ pub(crate) struct PlantedStore {
     pub(crate) applied: Arc<Mutex<Applied>>,
 }
 
-/// For each coupon, in the order of the commits: what was applied, and when, ms from the start.
-pub(crate) type Applied = BTreeMap<CouponId, Vec<(Offset, i64)>>;
+/// What each coupon's commits came to, in their order.
+pub(crate) type Applied = BTreeMap<CouponId, Vec<Moved>>;
+
+/// The head behind a commit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moved {
+    pub(crate) applied: Offset,
+    pub(crate) remaining: u64,
+    pub(crate) issued: u64,
+    /// When it was written, ms from the start.
+    pub(crate) at_ms: i64,
+}
 
 impl PlantedStore {
     fn strong(&self, defect: Defect, consistency: Consistency) -> Consistency {
@@ -144,8 +154,13 @@ impl PlantedStore {
         self.trace.note(what, chunk.head.coupon_id.as_str(), chunk.head.applied.map_or(-1, Offset::get));
         if let (Commit::Written, Some(applied)) = (commit, chunk.head.applied) {
             let mut all = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = self.inner.timeline.elapsed_ms();
-            all.entry(chunk.head.coupon_id.clone()).or_default().push((applied, now));
+            let (remaining, issued) = (chunk.head.remaining, chunk.head.issued);
+            let moved = Moved { applied, remaining, issued, at_ms: self.inner.timeline.elapsed_ms() };
+            let moves = all.entry(chunk.head.coupon_id.clone()).or_default();
+            // A token that was used is answered Written once more, and nothing moves.
+            if moves.last().is_none_or(|last| last.applied < applied) {
+                moves.push(moved);
+            }
         }
     }
 

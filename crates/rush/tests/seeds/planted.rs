@@ -31,6 +31,11 @@ fn breaks(defect: Defect) -> &'static [Invariant] {
         Defect::StaleHeads | Defect::RequestLost | Defect::TicketOfNext => &[I4],
         Defect::RecordSkipped | Defect::BatchesSwapped => &[I3, I8],
         Defect::ProducersClock => &[I8],
+        Defect::ApiRefuses => &[I4],
+        Defect::ApiClockFast | Defect::ApiClockSlow | Defect::AlwaysOpen => &[I9],
+        Defect::HeadsKept => &[I4, I6],
+        Defect::ListEmpty | Defect::ListCut => &[I5],
+        Defect::RemainingOff => &[I6],
         // An old head decides nothing, since its version is refused; but none at all makes dead letters of requests.
         Defect::WorkersStaleHead => &[I4],
         // A commit that is repeated is refused by its version; a winner without an item is looked at in a snapshot.
