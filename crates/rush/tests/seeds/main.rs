@@ -102,7 +102,7 @@ mod tests {
 
     /// Seeds that stay whatever `SEEDS` is, with what was found by them, in the product or in this judge of it. They mean
     /// what they mean as long as nobody draws otherwise.
-    const KEPT: [(u64, &str, Case); 11] = [
+    const KEPT: [(u64, &str, Case); 12] = [
         (1, "outcomes told before their commit", Case::Finds(Defect::ResultsFirst)),
         (2, "winners remembered as holders before their commit", Case::Finds(Defect::RememberedEarly)),
         (10, "heads cached for minutes", Case::Finds(Defect::HeadsKept)),
@@ -114,6 +114,11 @@ mod tests {
         (89_135, "the same", UNTOLD),
         (97_231, "the same; it lost, and the head alone tells that it was decided", UNTOLD),
         (1_130_532, "the same, behind requests that were told", UNTOLD),
+        (
+            1_839_945,
+            "partitions added to the results while the log is handed over once more",
+            Case::Happens("partitions"),
+        ),
     ];
 
     #[track_caller]
