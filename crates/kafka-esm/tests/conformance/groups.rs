@@ -175,12 +175,12 @@ async fn c52_a_partition_that_is_lost_is_left_to_its_new_owner() {
 /// A pause outlives a rebalance in the client, and the lane that asked for it does not.
 #[tokio::test(flavor = "multi_thread")]
 async fn c52_a_partition_that_was_paused_is_fetched_again_when_it_comes_back() {
-    const RECORDS: u32 = 25_000;
+    const RECORDS: usize = 25_000;
     let (first_gate, later_gate) = (Gate::closed(), Gate::closed());
     let gates = (first_gate.clone(), later_gate.clone());
     let world = World::new(move |number, _| Reply::ok().behind(if number == 0 { &gates.0 } else { &gates.1 }));
     let world = world.await.set("BatchSize", 1_000).set("Emulator.function_timeout_seconds", 60);
-    world.write_many(0, RECORDS as usize).await;
+    world.write_many(0, RECORDS).await;
     // It hears soon that somebody joins.
     let first = world.start_with(&[("heartbeat.interval.ms", "200")]).await;
     world.wait_calls(1).await;
@@ -188,22 +188,22 @@ async fn c52_a_partition_that_was_paused_is_fetched_again_when_it_comes_back() {
     eventually("as much waits as may", async || polled().await >= 10_000).await;
     // For longer than a full lane is only held.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(polled().await < RECORDS.into(), "it was not paused");
+    assert!(polled().await < u64::try_from(RECORDS).unwrap(), "it was not paused");
     let joining = world.start();
     tokio::pin!(joining);
     assert!(tokio::time::timeout(Duration::from_secs(2), &mut joining).await.is_err(), "the rebalance is held");
     first_gate.open();
     let second = joining.await;
     // Whoever has the partition now is in its second invocation; then it is the first member's again, if it was not.
-    let stopping = tokio::spawn(stop_member(second));
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    later_gate.open();
-    stopping.await.unwrap();
-    world.wait_committed(0, RECORDS.into()).await;
+    tokio::join!(stop_member(second), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        later_gate.open();
+    });
+    world.wait_committed(0, i64::try_from(RECORDS).unwrap()).await;
     let mut places = world.function.places();
     places.sort();
     places.dedup();
-    assert_eq!(places.len(), RECORDS as usize, "nothing is skipped");
+    assert_eq!(places.len(), RECORDS, "nothing is skipped");
     stop_member(first).await;
 }
 
