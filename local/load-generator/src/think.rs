@@ -52,7 +52,8 @@ fn wanted(seconds: f64) -> f64 {
     f64::from(SEEDS.requests) * seconds / SEEDS.seconds
 }
 
-/// How long a user thinks, so that [`users`] who start evenly over `seconds` send as many requests a second as the seeds'.
+/// How long a user thinks, so that users who start evenly over `seconds`, as many as such a test has, send as many requests
+/// a second as the seeds'.
 #[must_use]
 pub fn think(seconds: f64) -> Duration {
     let (mut short, mut long) = (0.001, seconds);
