@@ -24,6 +24,9 @@ pub(crate) struct Replay<'w> {
     pub(crate) garbage: BTreeMap<Place, Vec<DeadLetterReason>>,
     /// Requests that came before their coupon was created and were never decided: they lie in the dead-letter topic.
     pub(crate) left_out: BTreeSet<Place>,
+    /// Requests from before their coupon whose results say what deciding them at their places comes to. Behind later ones
+    /// such a request is told its end without being decided, which may be the same.
+    pub(crate) doubtful: Vec<Place>,
 }
 
 /// One coupon after the replay.
@@ -65,8 +68,8 @@ pub(crate) struct Decided<'w> {
     pub(crate) clock: Timestamp,
 }
 
-/// Replays the whole request topic of a world.
-pub(crate) fn replay_log(world: &World) -> Replay<'_> {
+/// Replays the whole request topic of a world. Of the doubtful requests these were not decided.
+pub(crate) fn replay_log<'w>(world: &'w World, not_decided: &BTreeSet<Place>) -> Replay<'w> {
     let heads: BTreeMap<&str, &StoredHead> = world.heads.iter().map(|head| (head.coupon_id.as_str(), head)).collect();
     let ours = heads.values().filter(|head| head.log == world.names.requests);
     let mut replay = Replay {
@@ -82,17 +85,32 @@ pub(crate) fn replay_log(world: &World) -> Replay<'_> {
                 let before = since_creation.then_some(DeadLetterReason::UnknownCoupon);
                 replay.garbage.insert(record.place, std::iter::once(reason).chain(before).collect());
             }
-            Judged::Request { head, user_id } => replay.request(record, head, user_id, &evidence),
+            Judged::Request { head, user_id } => replay.request(record, head, user_id, &evidence, not_decided),
         }
     }
     replay
 }
 
 impl<'w> Replay<'w> {
-    fn request(&mut self, record: &'w LogRecord, head: &'w StoredHead, user_id: UserId, evidence: &Evidence) {
+    fn request(
+        &mut self,
+        record: &'w LogRecord,
+        head: &'w StoredHead,
+        user_id: UserId,
+        evidence: &Evidence,
+        not_decided: &BTreeSet<Place>,
+    ) {
         let Some(coupon) = self.coupons.get_mut(head.coupon_id.as_str()) else { return };
         let status = coupon.would_be(record, &user_id);
-        if !evidence.counts(record.place, &status) {
+        let counts = match evidence.counts(record.place, &status) {
+            Counts::Yes => true,
+            Counts::No => false,
+            Counts::Perhaps => {
+                self.doubtful.push(record.place);
+                !not_decided.contains(&record.place)
+            }
+        };
+        if !counts {
             self.left_out.insert(record.place);
             return;
         }
@@ -206,7 +224,7 @@ pub const fn place_of(ticket: Ticket) -> Place {
 ///
 /// A request for a coupon that does not exist yet goes there and does not count. Redelivered after the creation, it
 /// does count, unless later requests are decided already: then it is answered `ALREADY_ISSUED` without having been
-/// decided. So it counts when a result says what deciding it at its place comes to, or when it won.
+/// decided. So it counts when it won, and may count when a result says what deciding it at its place comes to.
 struct Evidence {
     dead: BTreeSet<Place>,
     won: BTreeSet<Place>,
@@ -229,13 +247,23 @@ impl Evidence {
         Self { won: tickets.map(place_of).filter(|place| dead.contains(place)).collect(), results, dead }
     }
 
-    fn counts(&self, place: Place, status: &ResultStatus) -> bool {
-        if !self.dead.contains(&place) || self.won.contains(&place) {
-            return true;
-        }
+    fn counts(&self, place: Place, status: &ResultStatus) -> Counts {
         let issued = |seen: &ResultStatus| matches!(seen, ResultStatus::Issued { .. });
-        self.results.get(&place).is_some_and(|results| results.iter().any(|seen| seen == status || issued(seen)))
+        let results = self.results.get(&place).map(Vec::as_slice).unwrap_or_default();
+        if !self.dead.contains(&place) || self.won.contains(&place) || results.iter().any(issued) {
+            return Counts::Yes;
+        }
+        if results.contains(status) { Counts::Perhaps } else { Counts::No }
     }
+}
+
+/// Whether a request was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    Yes,
+    No,
+    /// As far as its results tell.
+    Perhaps,
 }
 
 /// The result that a record of the result topic spells; none for a record that spells none.

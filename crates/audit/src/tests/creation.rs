@@ -57,6 +57,28 @@ fn redelivered_behind_later_requests_it_is_told_that_it_has_none() {
 }
 
 #[test]
+fn told_the_same_as_by_deciding_it_counts_or_not_by_what_the_others_have() {
+    let late = |world: &mut World| world.dead_letters.push(dead(&world.requests[3], "unknown-coupon"));
+    is_right(late);
+    // Not decided, it moved no clock: bob's coupon is from when ann's was.
+    let not_decided = |world: &mut World| {
+        late(world);
+        world.items[1] = item("bob", 4, 2, 120);
+        world.results[4] = result(4, "bob", &issued(2, 120));
+    };
+    is_right(not_decided);
+    // Only one of the two can be.
+    broken_is_found(Invariant::I11, |world| {
+        late(world);
+        world.results[4] = result(4, "bob", &issued(2, 120));
+    });
+    broken_is_found(Invariant::I8, |world| {
+        not_decided(world);
+        world.heads[0].remaining = 1;
+    });
+}
+
+#[test]
 fn what_came_in_behind_the_ends_is_not_judged() {
     is_right(|world| {
         // The ends were taken before cho asked; the tables were read after ann had asked the last time.

@@ -102,7 +102,7 @@ mod tests {
 
     /// Seeds that stay whatever `SEEDS` is, with what was found by them, in the product or in this judge of it. They mean
     /// what they mean as long as nobody draws otherwise.
-    const KEPT: [(u64, &str, Case); 12] = [
+    const KEPT: [(u64, &str, Case); 13] = [
         (1, "outcomes told before their commit", Case::Finds(Defect::ResultsFirst)),
         (2, "winners remembered as holders before their commit", Case::Finds(Defect::RememberedEarly)),
         (10, "heads cached for minutes", Case::Finds(Defect::HeadsKept)),
@@ -118,6 +118,11 @@ mod tests {
             1_839_945,
             "partitions added to the results while the log is handed over once more",
             Case::Happens("partitions"),
+        ),
+        (
+            1_971_013,
+            "told its end behind later ones, as if it had been decided",
+            Case::Happens("letter unknown-coupon"),
         ),
     ];
 
