@@ -76,7 +76,7 @@ pub(crate) fn replay_log<'w>(world: &'w World, not_decided: &BTreeSet<Place>) ->
         coupons: ours.map(|head| (head.coupon_id.as_str(), Coupon::new(head))).collect(),
         ..Replay::default()
     };
-    let evidence = Evidence::of(world);
+    let evidence = Evidence::of(world, not_decided);
     let mut requests: Vec<&LogRecord> = world.requests.iter().collect();
     requests.sort_by_key(|record| record.place);
     for record in requests {
@@ -85,21 +85,14 @@ pub(crate) fn replay_log<'w>(world: &'w World, not_decided: &BTreeSet<Place>) ->
                 let before = since_creation.then_some(DeadLetterReason::UnknownCoupon);
                 replay.garbage.insert(record.place, std::iter::once(reason).chain(before).collect());
             }
-            Judged::Request { head, user_id } => replay.request(record, head, user_id, &evidence, not_decided),
+            Judged::Request { head, user_id } => replay.request(record, head, user_id, &evidence),
         }
     }
     replay
 }
 
 impl<'w> Replay<'w> {
-    fn request(
-        &mut self,
-        record: &'w LogRecord,
-        head: &'w StoredHead,
-        user_id: UserId,
-        evidence: &Evidence,
-        not_decided: &BTreeSet<Place>,
-    ) {
+    fn request(&mut self, record: &'w LogRecord, head: &'w StoredHead, user_id: UserId, evidence: &Evidence<'_>) {
         let Some(coupon) = self.coupons.get_mut(head.coupon_id.as_str()) else { return };
         let status = coupon.would_be(record, &user_id);
         let counts = match evidence.counts(record.place, &status) {
@@ -107,7 +100,7 @@ impl<'w> Replay<'w> {
             Counts::No => false,
             Counts::Perhaps => {
                 self.doubtful.push(record.place);
-                !not_decided.contains(&record.place)
+                !evidence.not_decided.contains(&record.place)
             }
         };
         if !counts {
@@ -225,14 +218,16 @@ pub const fn place_of(ticket: Ticket) -> Place {
 /// A request for a coupon that does not exist yet goes there and does not count. Redelivered after the creation, it
 /// does count, unless later requests are decided already: then it is answered `ALREADY_ISSUED` without having been
 /// decided. So it counts when it won, and may count when a result says what deciding it at its place comes to.
-struct Evidence {
+struct Evidence<'e> {
+    /// What is taken for not decided, if it is doubtful.
+    not_decided: &'e BTreeSet<Place>,
     dead: BTreeSet<Place>,
     won: BTreeSet<Place>,
     results: BTreeMap<Place, Vec<ResultStatus>>,
 }
 
-impl Evidence {
-    fn of(world: &World) -> Self {
+impl<'e> Evidence<'e> {
+    fn of(world: &World, not_decided: &'e BTreeSet<Place>) -> Self {
         let dead: BTreeSet<Place> =
             world.dead_letters.iter().filter_map(|record| source(record, &world.names)).collect();
         let tickets = world.items.iter().filter_map(|item| Ticket::parse(item.text("requestId")?).ok());
@@ -244,7 +239,7 @@ impl Evidence {
                 results.entry(place_of(result.request_id)).or_default().push(result.status);
             }
         }
-        Self { won: tickets.map(place_of).filter(|place| dead.contains(place)).collect(), results, dead }
+        Self { not_decided, won: tickets.map(place_of).filter(|place| dead.contains(place)).collect(), results, dead }
     }
 
     fn counts(&self, place: Place, status: &ResultStatus) -> Counts {
