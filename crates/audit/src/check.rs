@@ -30,9 +30,12 @@ pub fn judge(world: &World) -> (Report, Outstanding) {
     };
     let mut not_decided = BTreeSet::new();
     let (report, outstanding, doubtful) = judged(&not_decided);
+    if report.ok() {
+        return (report, outstanding);
+    }
     // What the others have tells which of the doubtful requests were decided: the last of them most likely were not.
     let mut least = offences(&report);
-    for place in doubtful.into_iter().rev().take_while(|_| !report.ok()) {
+    for place in doubtful.into_iter().rev() {
         not_decided.insert(place);
         let (otherwise, outstanding, _doubtful) = judged(&not_decided);
         if otherwise.ok() {

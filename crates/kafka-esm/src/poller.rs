@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as std_mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -73,6 +73,19 @@ pub(crate) struct Outbox {
     pub(crate) bytes: usize,
 }
 
+/// What the brokers and the client have told. Nobody asks them while holding it.
+#[derive(Debug, Default)]
+pub(crate) struct Learned {
+    /// Where each assigned partition began, for the client has no position of one that has had no record.
+    pub(crate) begins: BTreeMap<i32, i64>,
+    /// Partitions whose log ends before what was read of it: cut short, or made anew.
+    pub(crate) cut: BTreeSet<i32>,
+    /// The ends of partitions as the broker told them last, for when it does not answer.
+    pub(crate) highs: BTreeMap<i32, i64>,
+    /// What the client complained of last: why a broker does not answer, which the question itself does not tell.
+    pub(crate) complaint: Option<String>,
+}
+
 /// What the poller's thread and its callbacks share.
 pub(crate) struct Shared {
     pub(crate) settings: Arc<Settings>,
@@ -82,22 +95,19 @@ pub(crate) struct Shared {
     pub(crate) outbox: Mutex<Outbox>,
     /// How many partitions the topic had at the start; later ones are read from their beginning.
     pub(crate) original_partitions: AtomicI32,
-    /// Where each assigned partition began.
-    pub(crate) begins: Mutex<BTreeMap<i32, i64>>,
-    /// Partitions whose log ends before what was read of it: cut short, or made anew.
-    pub(crate) cut: Mutex<BTreeSet<i32>>,
-    /// The ends of partitions as the broker told them last, for when it does not answer.
-    pub(crate) highs: Mutex<BTreeMap<i32, i64>>,
-    /// What the client complained of last: why a broker does not answer, which the question itself does not tell.
-    pub(crate) complaint: Mutex<Option<String>>,
+    learned: Mutex<Learned>,
     /// The assignment could not be taken up and has to be asked for again.
     pub(crate) rejoin: AtomicBool,
     pub(crate) stop: AtomicBool,
 }
 
 impl Shared {
-    pub(crate) fn outbox(&self) -> std::sync::MutexGuard<'_, Outbox> {
+    pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn learned(&self) -> MutexGuard<'_, Learned> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the runner, and waits until it has room; `false` when it is gone.
@@ -128,14 +138,16 @@ impl Poller {
             counters: Arc::clone(counters),
             news,
             outbox: Mutex::default(),
-            begins: Mutex::default(),
-            cut: Mutex::default(),
-            highs: Mutex::default(),
-            complaint: Mutex::default(),
+            learned: Mutex::default(),
             original_partitions: AtomicI32::new(i32::MAX),
             rejoin: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         };
+        if cfg!(panic = "abort") {
+            tracing::warn!(
+                "built with panic = abort, so that a header whose name is no UTF-8 ends the process; build it with unwind"
+            );
+        }
         let config = client_config(settings, client);
         let consumer: EsmConsumer = config.create_with_context(shared).map_err(EsmError::of_creation)?;
         let partitions = check_topics(&consumer, settings)?;
@@ -229,7 +241,7 @@ fn unreachable(consumer: &EsmConsumer, settings: &Settings, error: &KafkaError) 
             break;
         }
     }
-    let complaint = consumer.context().complaint.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let complaint = consumer.context().learned().complaint.take();
     let reason = complaint.unwrap_or_else(|| error.to_string());
     EsmError::Unreachable { servers: settings.bootstrap_servers.clone(), reason }
 }
@@ -296,8 +308,7 @@ fn survives(consumer: &EsmConsumer, error: KafkaError) -> bool {
 /// back, and the partition begins at its oldest record. Which partition it is, the client does not tell.
 fn reposition(consumer: &EsmConsumer) -> KafkaResult<()> {
     let (shared, topic) = (consumer.context(), &consumer.context().settings.topic);
-    let begins = shared.begins.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let mut positions: BTreeMap<i32, i64> = begins;
+    let mut positions = shared.learned().begins.clone();
     for element in consumer.position()?.elements_for_topic(topic) {
         if let (Offset::Offset(offset), Some(position)) = (element.offset(), positions.get_mut(&element.partition())) {
             *position = offset;
@@ -312,10 +323,10 @@ fn reposition(consumer: &EsmConsumer) -> KafkaResult<()> {
             passed = true;
         } else if *position > high {
             tracing::error!(topic, partition, position = *position, high, "the log ends before what was read of it");
-            shared.cut.lock().unwrap_or_else(PoisonError::into_inner).insert(*partition);
+            shared.learned().cut.insert(*partition);
         }
     }
-    if !passed || !shared.cut.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+    if !passed || !shared.learned().cut.is_empty() {
         shared.rejoin.store(true, Ordering::Release);
         return Ok(());
     }

@@ -2,7 +2,7 @@
 //! heartbeats are librdkafka's own, and the poll interval is longer than any function may run.
 
 use std::sync::atomic::Ordering;
-use std::sync::{PoisonError, mpsc as std_mpsc};
+use std::sync::mpsc as std_mpsc;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -36,7 +36,7 @@ impl ClientContext for Shared {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(target: "librdkafka", %error, reason, "client error");
-        *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        self.learned().complaint = Some(reason.to_owned());
     }
 }
 
@@ -64,7 +64,7 @@ impl Shared {
     /// Finds out where each partition begins, says so, and starts reading.
     fn take_over(&self, consumer: &BaseConsumer<Self>, partitions: &[i32]) -> KafkaResult<()> {
         let original = self.original_partitions.load(Ordering::Relaxed);
-        let cut = std::mem::take(&mut *self.cut.lock().unwrap_or_else(PoisonError::into_inner));
+        let cut = std::mem::take(&mut self.learned().cut);
         let resolve = || position::resolve(consumer, &self.settings, partitions, original, &cut);
         let mut begins = resolve();
         for _attempt in 1..ATTEMPTS_MAX {
@@ -74,7 +74,7 @@ impl Shared {
             }
         }
         let begins = begins?;
-        *self.begins.lock().unwrap_or_else(PoisonError::into_inner) = begins.iter().copied().collect();
+        self.learned().begins = begins.iter().copied().collect();
         if self.settings.start == Start::Latest && !begins.is_empty() {
             // A fresh group would find another "latest" when the partition moves or the mapping restarts.
             consumer.commit(&list(&self.settings, begins.iter().copied())?, CommitMode::Sync)?;
@@ -90,7 +90,7 @@ impl Shared {
     /// Waits until nothing of the partitions is under way and commits what was resolved, while that is still allowed.
     fn give_back(&self, consumer: &BaseConsumer<Self>, partitions: Vec<i32>) {
         *self.outbox() = Outbox::default();
-        self.begins.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.learned().begins.clear();
         let lost = consumer.assignment_lost();
         tracing::info!(
             topic = self.settings.topic,

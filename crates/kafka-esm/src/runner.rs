@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, mpsc as std_mpsc};
+use std::sync::{Arc, mpsc as std_mpsc};
 use std::time::{Duration, Instant};
 
 use hyper::Uri;
@@ -292,10 +292,10 @@ pub(crate) async fn metrics(
     let topic = settings.topic.clone();
     // The consumer is moved there: the last reference must not be dropped in async code, where it could not block.
     let lags = tokio::task::spawn_blocking(move || {
-        let mut highs = consumer.context().highs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = BTreeMap::new();
         for partition in committed.keys() {
             match consumer.fetch_watermarks(&topic, *partition, TIMEOUT) {
-                Ok((_, high)) => drop(highs.insert(*partition, high)),
+                Ok((_, high)) => drop(told.insert(*partition, high)),
                 Err(error) => {
                     tracing::warn!(%error, topic, partition, "the lag is by what the broker has said before");
                     // A broker that does not answer once is not asked for the other partitions.
@@ -303,8 +303,10 @@ pub(crate) async fn metrics(
                 }
             }
         }
+        let mut learned = consumer.context().learned();
+        learned.highs.extend(told);
         let lag = |(partition, committed): (&i32, &i64)| {
-            Some(u64::try_from(highs.get(partition)?.saturating_sub(*committed)).unwrap_or(0))
+            Some(u64::try_from(learned.highs.get(partition)?.saturating_sub(*committed)).unwrap_or(0))
         };
         committed.iter().filter_map(lag).collect::<Vec<u64>>()
     });

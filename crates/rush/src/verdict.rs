@@ -194,6 +194,9 @@ impl World {
         world.dead_letters.extend(later.dead_letters.extract_if(.., early_letter));
         // Partitions may be added while the last redelivery is under way.
         let counts = published.results.len()..=self.topics.partition_count(&self.names.results);
+        if counts.start() < counts.end() {
+            self.trace.count("partitions at the end");
+        }
         let is_home = |record: &LogRecord| {
             let key = record.key.as_deref().unwrap_or_default();
             let at = |count: usize| record_log::partition_of(key, i32::try_from(count).unwrap_or(0));
@@ -272,8 +275,9 @@ impl World {
         (0..count).flat_map(of).collect()
     }
 
-    /// Counts the requests from before their coupon that were decided all the same, and those of them whose result nobody
-    /// published. A chunk's head stands at the last record that the chunk decided.
+    /// Counts the requests from before their coupon that were decided all the same, those of them whose result nobody
+    /// published, and those that a result tells of though nothing says that they were decided. A chunk's head stands at
+    /// the last record that the chunk decided.
     pub(crate) fn count_early(&self, early: &BTreeSet<Place>) {
         let place = |partition: Partition, offset: Offset| audit::place_of(Ticket { partition, offset });
         let won: BTreeSet<Place> = self.tables.items().iter().map(|item| audit::place_of(item.ticket)).collect();
@@ -287,10 +291,15 @@ impl World {
         let results = self.records(&self.names.results);
         let told: BTreeSet<Place> =
             results.iter().filter_map(|record| Some(audit::place_of(audit::result_of(record)?.request_id))).collect();
-        for one in early.iter().filter(|one| won.contains(one) || stood.contains(one)) {
-            self.trace.count("early decided");
-            if !told.contains(one) {
-                self.trace.count("early untold");
+        for one in early {
+            let decided = won.contains(one) || stood.contains(one);
+            if decided {
+                self.trace.count("early decided");
+            }
+            match (decided, told.contains(one)) {
+                (true, false) => self.trace.count("early untold"),
+                (false, true) => self.trace.count("early told"),
+                (true, true) | (false, false) => {}
             }
         }
     }

@@ -27,7 +27,7 @@ pub(crate) struct Limit {
 impl Limit {
     /// Of a system; none where it had no rush.
     pub(crate) fn of(summary: &Summary<'_>, system: &str) -> Option<Self> {
-        let rush = summary.benchmark.profiles.iter().find(|profile| profile.id == RUSH)?;
+        let rush = summary.profile(RUSH)?;
         let gives_way_ms = rush.gives_way_ms.map(f64::from);
         let steps: Vec<(f64, Cell<'_>)> = summary
             .cells(rush)

@@ -59,6 +59,12 @@ impl<'a> Summary<'a> {
         Ok(Self { benchmark, prices: Prices::known()? })
     }
 
+    /// What is to be known of a profile; none of one that was not run.
+    #[must_use]
+    pub fn profile(&self, id: &str) -> Option<&'a ProfileInfo> {
+        self.benchmark.profiles.iter().find(|profile| profile.id == id)
+    }
+
     /// The cell of a system under a profile; of all rates together where there are several.
     #[must_use]
     pub fn cell(&self, system: &str, profile: &str) -> Option<Cell<'a>> {

@@ -149,7 +149,7 @@ fn rate(summary: &Summary<'_>) -> Target {
 }
 
 fn units(summary: &Summary<'_>) -> Target {
-    let profile = summary.benchmark.profiles.iter().find(|profile| profile.id == profiles::SUSTAINED);
+    let profile = summary.profile(profiles::SUSTAINED);
     let name = format!("write units a coupon, {}", profile.map_or(profiles::SUSTAINED, |profile| &profile.name));
     let bound = format!("at most {WRITE_UNITS_MAX}");
     let ours = summary.cell(systems::OURS, profiles::SUSTAINED);

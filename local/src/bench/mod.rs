@@ -11,6 +11,7 @@ mod judge;
 mod machine;
 mod one;
 mod session;
+mod settle;
 mod stock;
 mod write;
 
@@ -248,7 +249,7 @@ impl Turn<'_> {
                 failed = Some(error.context(format!("profile {}", profile.id)));
             }
         }
-        one::settled(&session, &drafts).await;
+        settle::settled(&session, &drafts).await;
         let mut runs = judge::all(&session, drafts, self.people).await;
         runs.append(&mut lost);
         let stopped = session.stop().await;

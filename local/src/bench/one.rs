@@ -15,6 +15,7 @@ use load_generator::{
 
 use super::compared::Compared;
 use super::session::Session;
+use super::settle::{settled, settled_at};
 use super::stock::Watch;
 use crate::lambda::Usage;
 use crate::load::early::sell_out;
@@ -28,11 +29,6 @@ pub(super) const DECIDED_MAX: Duration = Duration::from_secs(90);
 const DECIDED_POLL: Duration = Duration::from_millis(20);
 /// The last tickets of each coupon that are asked for: a coupon is decided in the order of its log.
 const LAST_TICKETS: usize = 3;
-/// How often the coupons behind the first are asked for, whose stock nobody watches.
-const OTHERS_POLL: Duration = Duration::from_millis(250);
-/// How long a stock may stand still before it counts as what it will be: A's outbox is worked off every 10 s.
-const STANDS_STILL_MAX: Duration = Duration::from_secs(13);
-const SETTLED_MAX: Duration = Duration::from_secs(90);
 
 const _: () = assert!(load_generator::FOLLOW_MAX.as_secs() == bench_report::GAVE_UP_SECONDS);
 
@@ -72,7 +68,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// What is left of a coupon when its accepted people have theirs.
-    fn left(&self, coupon: usize) -> u64 {
+    pub(super) fn left(&self, coupon: usize) -> u64 {
         if !self.early.is_empty() {
             return 0;
         }
@@ -328,56 +324,6 @@ pub(super) fn percentiles(latencies: &Latencies) -> Option<Percentiles> {
         p999: of(99.9),
         max: latencies.max_ms(),
     })
-}
-
-/// Waits until the stock of each is what its accepted people left, or stands still for longer than any outbox waits; it
-/// is looked at no more then.
-pub(super) async fn settled(session: &Session, drafts: &[Draft]) {
-    for draft in drafts.iter().filter(|draft| !draft.watch.is_over()) {
-        settled_at(&draft.watch, draft.left(0)).await;
-        draft.watch.end();
-        others_settled(session, draft).await;
-    }
-}
-
-/// The same for the coupons behind the first, which are looked at only now: an outbox works off one after the other.
-async fn others_settled(session: &Session, draft: &Draft) {
-    let others = draft.coupons.iter().enumerate().skip(1);
-    let mut behind: Vec<(&String, u64, Option<u64>)> =
-        others.map(|(coupon, id)| (id, draft.left(coupon), None)).collect();
-    let (start, mut moved) = (Instant::now(), Instant::now());
-    while start.elapsed() < SETTLED_MAX && moved.elapsed() < STANDS_STILL_MAX {
-        let mut still = Vec::new();
-        for (id, left, seen) in behind {
-            let looked = baseline::state::stock(&session.tables, session.system.stores_as(), id).await;
-            let now = looked.ok().flatten().map(|stock| stock.remaining);
-            if now != seen {
-                moved = Instant::now();
-            }
-            if now != Some(left) {
-                still.push((id, left, now));
-            }
-        }
-        if still.is_empty() {
-            return;
-        }
-        behind = still;
-        tokio::time::sleep(OTHERS_POLL).await;
-    }
-}
-
-async fn settled_at(watch: &Watch, left: u64) {
-    let (start, mut seen, mut moved) = (Instant::now(), watch.last(), Instant::now());
-    while start.elapsed() < SETTLED_MAX && moved.elapsed() < STANDS_STILL_MAX {
-        let now = watch.last();
-        if now == Some(left) {
-            return;
-        }
-        if now != seen {
-            (seen, moved) = (now, Instant::now());
-        }
-        tokio::time::sleep(DECIDED_POLL).await;
-    }
 }
 
 fn shown(draft: &Draft) -> String {

@@ -1,8 +1,10 @@
 //! The environments of one function: started on demand, the one used last is used first, and a queue of requests for
-//! when all are busy. Also the faults that can be asked for.
+//! when all are busy.
 //!
 //! Plain state behind one short lock, never held over an await. Processes are `environment.rs`'s, HTTP is
-//! `invoke_api.rs`'s.
+//! `invoke_api.rs`'s, and the faults that can be asked for are in `pool/faults.rs`.
+
+mod faults;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -254,60 +256,6 @@ impl Pool {
     pub(super) async fn stop(&self) {
         self.close();
         join_all(self.environments().iter().map(|environment| environment.stop())).await;
-    }
-
-    /// Kills all environments, whatever they do. The next request starts new ones.
-    pub(super) async fn crash(&self) {
-        join_all(self.environments().iter().map(|environment| environment.crash())).await;
-    }
-
-    /// Lets no environment start for a while.
-    pub(super) fn hold(self: &Arc<Self>, duration: Duration) {
-        self.state().holds += 1;
-        self.later(duration, |pool| async move {
-            let mut state = pool.state();
-            state.holds -= 1;
-            // Those that were frozen between an answer and their next question are about to ask it.
-            pool.start_needed(&mut state, pool.finishing.load(Ordering::SeqCst));
-        });
-    }
-
-    /// Stops all environments where they are for a while, and lets none start meanwhile.
-    pub(super) async fn freeze(self: &Arc<Self>, duration: Duration) {
-        self.state().freezes += 1;
-        self.hold(duration);
-        join_all(self.environments().iter().filter_map(|environment| environment.child()).map(Child::freeze)).await;
-        self.later(duration, |pool| async move { pool.thaw().await });
-    }
-
-    /// Does something after a while, if the pool is still there then.
-    fn later<F: Future<Output = ()> + Send>(
-        self: &Arc<Self>,
-        duration: Duration,
-        act: impl FnOnce(Arc<Self>) -> F + Send + 'static,
-    ) {
-        let pool = Arc::downgrade(self);
-        tokio::spawn(async move {
-            tokio::time::sleep(duration).await;
-            if let Some(pool) = pool.upgrade() {
-                act(pool).await;
-            }
-        });
-    }
-
-    async fn thaw(&self) {
-        let frozen = {
-            let mut state = self.state();
-            state.freezes -= 1;
-            state.freezes > 0
-        };
-        if !frozen {
-            join_all(self.environments().iter().filter_map(|environment| environment.child()).map(Child::thaw)).await;
-        }
-    }
-
-    pub(super) fn is_frozen(&self) -> bool {
-        self.state().freezes > 0
     }
 
     /// The processes of all environments.

@@ -66,6 +66,32 @@ async fn c49_every_starting_position_holds_for_each_partition() {
     }
 }
 
+/// The embedded broker adds no partitions to a topic, so only Kafka shows it.
+#[tokio::test(flavor = "multi_thread")]
+async fn c49_partitions_added_while_it_runs_are_read_from_their_start() {
+    if broker::is_embedded() {
+        return;
+    }
+    let world = World::new(|_, _| Reply::ok()).await.set("StartingPosition", "LATEST");
+    world.write_many(0, 2).await;
+    // It looks for new partitions ten times as often as it does by itself.
+    let running = world.start_with(&[("topic.metadata.refresh.interval.ms", "1000")]).await;
+    world.grow(4).await;
+    // Before the mapping has heard of the partition.
+    world.write_many(3, 2).await;
+    world.wait_committed(3, 2).await;
+    world.write(text(0, "new")).await;
+    world.wait_committed(0, 3).await;
+    let mut places = world.function.places();
+    places.sort();
+    assert_eq!(
+        places,
+        [(world.key(0), 2), (world.key(3), 0), (world.key(3), 1)],
+        "the older ones of the old stay unread"
+    );
+    stop_member(running).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn c51_two_members_of_one_group_share_the_partitions_and_two_groups_share_nothing() {
     let world = World::new(|_, _| Reply::ok()).await;

@@ -117,13 +117,9 @@ mod tests {
         (
             1_839_945,
             "partitions added to the results while the log is handed over once more",
-            Case::Happens("partitions"),
+            Case::Happens("partitions at the end"),
         ),
-        (
-            1_971_013,
-            "told its end behind later ones, as if it had been decided",
-            Case::Happens("letter unknown-coupon"),
-        ),
+        (1_971_013, "told its end behind later ones, as if it had been decided", Case::Happens("early told")),
     ];
 
     #[track_caller]

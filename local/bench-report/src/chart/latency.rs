@@ -20,7 +20,7 @@ struct Line {
 
 /// The chart; none without a step that was accepted.
 pub(crate) fn latency(summary: &Summary<'_>, size: Size) -> Result<Option<String>, ReportError> {
-    let Some(rush) = summary.benchmark.profiles.iter().find(|profile| profile.id == profiles::RUSH) else {
+    let Some(rush) = summary.profile(profiles::RUSH) else {
         return Ok(None);
     };
     let lines = lines(summary, rush);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kafka_esm::{Mapping, Metrics, Running};
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
@@ -148,6 +148,20 @@ impl World {
         offsets.add_partition_offset(&self.topic, partition, Offset::Offset(begin)).unwrap();
         let deleted = admin.delete_records(&offsets, &AdminOptions::new()).await.unwrap();
         deleted.find_partition(&self.topic, partition).unwrap().error().unwrap();
+    }
+
+    /// Raises the number of partitions.
+    pub(crate) async fn grow(&self, partitions: usize) {
+        let admin: AdminClient<_> = client().create().unwrap();
+        let wanted = NewPartitions::new(&self.topic, partitions);
+        for grown in admin.create_partitions([&wanted], &AdminOptions::new()).await.unwrap() {
+            grown.unwrap();
+        }
+        eventually("the producer knows of them", async || {
+            let metadata = self.producer.client().fetch_metadata(Some(&self.topic), EVENTUALLY_MAX).unwrap();
+            metadata.topics()[0].partitions().len() == partitions
+        })
+        .await;
     }
 
     /// Deletes the topic and makes it again, with as many partitions.
