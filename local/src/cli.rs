@@ -79,8 +79,9 @@ pub enum Command {
     Baseline(BaselineOptions),
     /// Compare the seeds' two systems with ours, under the same load, and write a report
     ///
-    /// bench.json, bench.html and bench.md in --out; the targets on stdout. Ctrl-C ends every part and still writes what
-    /// was measured. Systems `redis` and `hybrid` want a redis-server: `apt-get install redis-server`.
+    /// bench.json, bench.html and bench.md in --out; the targets on stdout. bench.json is written anew whenever a system has
+    /// had its turn; Ctrl-C ends every part and forgets the turn that was under way. Systems `redis` and `hybrid` want a
+    /// redis-server: `apt-get install redis-server`.
     Bench(BenchOptions),
     /// Emulate Lambda's event source mapping for self-managed Kafka, for any function in any language
     ///

@@ -2,6 +2,7 @@
 //!
 //! No client: who talks to it is the crate `baseline`.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -29,7 +30,7 @@ pub enum Durability {
 /// # Errors
 /// There is no `redis-server`, or it does not become ready.
 pub async fn start(spawner: Spawner, port: u16, data: &Path, durability: Durability) -> anyhow::Result<Embedded> {
-    let binary = binary(std::env::var_os("PATH").as_deref().unwrap_or_default())?;
+    let binary = binary(&path())?;
     std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
     let append_only = match durability {
         Durability::Snapshots => "no",
@@ -45,7 +46,17 @@ pub async fn start(spawner: Spawner, port: u16, data: &Path, durability: Durabil
     Embedded::start_when(spawner, program, |line| line.contains(READY)).await
 }
 
-fn binary(path: &std::ffi::OsStr) -> anyhow::Result<PathBuf> {
+/// Whether this machine has one.
+#[must_use]
+pub fn is_installed() -> bool {
+    binary(&path()).is_ok()
+}
+
+fn path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_default()
+}
+
+fn binary(path: &OsStr) -> anyhow::Result<PathBuf> {
     match std::env::split_paths(path).map(|folder| folder.join(BINARY)).find(|file| file.is_file()) {
         Some(file) => Ok(file),
         None => bail!("there is no {BINARY} on this machine: `apt-get install {BINARY}`, or give --redis HOST:PORT"),

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::Person;
 use crate::api::{Answer, Api};
 use crate::plan::{Pace, Plan};
-use crate::sample::{Answered, Sample, Told};
+use crate::sample::{Answered, Outcome, Sample, Told};
 use crate::think::start_of;
 
 /// How often they ask who have asked for less than so long: people who wait long do not become the load.
@@ -222,20 +222,23 @@ impl Run {
             return None;
         }
         let (ticket, due) = (ticket.clone(), sample.due);
-        let (person, coupon) = (sample.person, self.coupons.get(sample.coupon)?.clone());
+        let (person, coupon) = (sample.person, sample.coupon);
         let began = Instant::now();
         Some(async move {
-            while let Some(pause) = pause(began.elapsed()) {
+            let mut outcome = None;
+            while let (None, Some(pause)) = (outcome, pause(began.elapsed())) {
                 tokio::time::sleep(pause).await;
-                let Some(person) = self.people.get(person) else { break };
-                let Ok(answer) = self.api.status(&coupon, &ticket, &person.token).await else { continue };
-                let status = answer.said().status;
-                if matches!(status.as_ref().and_then(serde_json::Value::as_str), Some("ISSUED" | "REJECTED")) {
-                    return Told { after: self.start.elapsed().saturating_sub(due), knows: true };
-                }
+                outcome = self.outcome(person, coupon, &ticket).await;
             }
-            Told { after: self.start.elapsed().saturating_sub(due), knows: false }
+            Told { person, coupon, ticket, after: self.start.elapsed().saturating_sub(due), outcome }
         })
+    }
+
+    /// What a ticket came to, if there is an answer that tells it.
+    async fn outcome(&self, person: usize, coupon: usize, ticket: &str) -> Option<Outcome> {
+        let (person, coupon) = (self.people.get(person)?, self.coupons.get(coupon)?);
+        let answer = self.api.status(coupon, ticket, &person.token).await.ok()?;
+        Outcome::parse(answer.said().status.as_ref()?.as_str()?)
     }
 }
 

@@ -18,7 +18,7 @@ pub use drive::{Driven, FOLLOW_MAX, Watched, drive};
 pub use latencies::Latencies;
 pub use plan::{Ask, Asking, Pace, Plan};
 pub use profile::{GIVES_WAY_MS, PROFILES, Profile, Size};
-pub use sample::{Answered, Sample, Told, counts, gives_way};
+pub use sample::{Answered, Outcome, Sample, Told, counts, gives_way};
 pub use think::{SEEDS, SeedsTable, stages, think};
 
 use hyper::header::HeaderValue;

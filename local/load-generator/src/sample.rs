@@ -49,13 +49,40 @@ pub enum Answered {
     },
 }
 
-/// How long a person waited who asked until they knew; how often they ask is told in `drive.rs`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a person learned who asked until they knew; how often they ask is told in `drive.rs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
+    /// Index of the person.
+    pub person: usize,
+    /// Index of the coupon.
+    pub coupon: usize,
+    /// What they asked with.
+    pub ticket: String,
     /// Since the request was due: until they knew, or gave up.
     pub after: Duration,
-    /// Whether they knew then.
-    pub knows: bool,
+    /// What they were told; none to whoever gave up.
+    pub outcome: Option<Outcome>,
+}
+
+/// What a request came to, as its status tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// `ISSUED`.
+    Issued,
+    /// `REJECTED`.
+    Rejected,
+}
+
+impl Outcome {
+    /// By the status of a ticket; none of one that is pending.
+    #[must_use]
+    pub fn parse(status: &str) -> Option<Self> {
+        match status {
+            "ISSUED" => Some(Self::Issued),
+            "REJECTED" => Some(Self::Rejected),
+            _ => None,
+        }
+    }
 }
 
 impl Sample {

@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::Report;
 use super::source::{Source, read_tickets};
+use super::tickets::TicketLine;
 use crate::broker;
 use crate::cli::Refused;
 use crate::settings::{Deployment, Machine, TemplateOptions};
@@ -59,13 +60,25 @@ pub async fn run(options: &AuditOptions) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// [`Refused`] for whatever keeps it from checking.
 pub async fn audit(options: &AuditOptions) -> anyhow::Result<Report> {
+    let tickets = options.tickets.as_deref().map(read_tickets).transpose().map_err(refused)?;
+    audit_with(options, tickets).await
+}
+
+/// The same with what people were told by whoever has it at hand, whatever file the options name.
+///
+/// # Errors
+/// As [`audit`].
+pub async fn audit_with(options: &AuditOptions, tickets: Option<Vec<TicketLine>>) -> anyhow::Result<Report> {
     let audit = async {
-        let tickets = options.tickets.as_deref().map(read_tickets).transpose()?;
         let connection = broker::connection(&options.kafka, options.kafka_config.as_deref())?;
         let names = Deployment::read(&options.deployed)?.settings(&Machine::default())?.names()?;
         let source = Source::new(&connection, &options.dynamodb, names).await?;
         let world = source.read(tickets, Duration::from_secs(options.patience)).await?;
         Ok(tokio::task::spawn_blocking(move || super::replay(&world)).await?)
     };
-    audit.await.map_err(|error: anyhow::Error| Refused(format!("cannot check: {error:#}")).into())
+    audit.await.map_err(refused)
+}
+
+fn refused(error: anyhow::Error) -> anyhow::Error {
+    Refused(format!("cannot check: {error:#}")).into()
 }

@@ -64,6 +64,11 @@ impl Compared {
         }
     }
 
+    /// Whether it has a Redis of its own.
+    pub(super) fn wants_redis(self) -> bool {
+        matches!(self, Self::Baseline(System::Redis | System::Hybrid))
+    }
+
     /// Whether an accepted request is decided with its answer.
     pub(super) fn decides_at_once(self) -> bool {
         self == Self::Baseline(System::Redis)

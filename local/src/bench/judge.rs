@@ -1,7 +1,7 @@
 //! What a session's runs came to: the store is read once everything has come to rest, each run is judged by what its
 //! people were told, and times of decisions are added. Our own systems are audited from their log as well.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,17 +9,14 @@ use anyhow::Context;
 use baseline::state::FinalState;
 use baseline::verdict::{Asked, judge, judge_ranks};
 use bench_report::{Check, Run, Seen, Stock, Verdict};
-use load_generator::{Answered, Latencies, Person, Sample};
+use load_generator::{Answered, Latencies, Outcome, Person, Sample};
 
+use super::audited;
 use super::compared::Compared;
-use super::one::{DECIDED_MAX, Draft, percentiles};
+use super::one::{Draft, percentiles};
 use super::session::Session;
-use crate::audit::{self, AuditOptions};
 use crate::load::decisions::{self, Decided};
 use crate::load::early::told_by;
-
-/// How long the audit waits for a worker that stands still.
-const PATIENCE_SECONDS: u64 = 30;
 
 /// Judges every run of a session. What cannot be judged was not right: it stays, struck through, for medians of the runs
 /// that are left would hide it.
@@ -31,7 +28,11 @@ pub(super) async fn all(session: &Session, drafts: Vec<Draft>, people: &Arc<[Per
         Ok(read) => read,
         Err(error) => return drafts.into_iter().map(|draft| unjudged(draft.run, &error)).collect(),
     };
-    let audited = if session.system.has_results() { Some(audit(session).await) } else { None };
+    let audited = if session.system.has_results() {
+        Some(audited::check(session, audited::lines(&drafts, people)).await)
+    } else {
+        None
+    };
     let judged = Judged::new(session.system, &states, &decided, audited, people);
     drafts
         .into_iter()
@@ -43,48 +44,15 @@ pub(super) async fn all(session: &Session, drafts: Vec<Draft>, people: &Arc<[Per
 async fn read(session: &Session) -> anyhow::Result<(BTreeMap<String, FinalState>, Decided)> {
     let states = baseline::state::read_all(&session.tables, session.system.stores_as()).await?;
     let decided = match session.system.has_results() {
-        true => decisions::read(kafka(session)?).await?,
+        true => decisions::read(session.kafka()?).await?,
         false => Decided::default(),
     };
     Ok((states, decided))
 }
 
-fn kafka(session: &Session) -> anyhow::Result<&str> {
-    session.addresses.kafka.as_deref().context("no broker in the ready line")
-}
-
 fn unjudged(run: Run, error: &anyhow::Error) -> Run {
     let check = Check { name: "the outcome can be judged".into(), held: false, found: format!("{error:#}") };
     Run { verdict: Verdict { checks: vec![check], ..Verdict::default() }, ..run }
-}
-
-/// An audit that cannot be made has found nothing to be right.
-async fn audit(session: &Session) -> Check {
-    let (held, found) = match audited(session).await {
-        Ok(told) => told,
-        Err(error) => (false, format!("{error:#}")),
-    };
-    Check { name: "the log replayed gives the tables and the results".into(), held, found }
-}
-
-async fn audited(session: &Session) -> anyhow::Result<(bool, String)> {
-    let options = AuditOptions {
-        kafka: kafka(session)?.to_owned(),
-        kafka_config: None,
-        dynamodb: session.addresses.dynamodb.clone(),
-        tickets: None,
-        deployed: crate::settings::TemplateOptions::default(),
-        patience: PATIENCE_SECONDS,
-        json: false,
-    };
-    let report = audit::command::audit(&options).await?;
-    let offences: Vec<String> = report
-        .invariants
-        .iter()
-        .filter_map(|(invariant, finding)| Some(format!("{invariant} {}", finding.offending.first()?.what)))
-        .collect();
-    let found = if offences.is_empty() { "nothing is violated".to_owned() } else { offences.join("; ") };
-    Ok((report.ok(), found))
 }
 
 /// What runs are judged by.
@@ -94,7 +62,7 @@ struct Judged<'a> {
     decided: &'a Decided,
     audited: Option<Check>,
     people: &'a [Person],
-    /// When somebody's coupon was issued by the store, by coupon and user; for a system without results.
+    /// When a ticket's coupon was issued by the store, by coupon and ticket; for a system without results.
     issued_ms: BTreeMap<(&'a str, &'a str), i64>,
 }
 
@@ -107,7 +75,7 @@ impl<'a> Judged<'a> {
         people: &'a [Person],
     ) -> Self {
         let of = |(coupon, state): (&'a String, &'a FinalState)| {
-            state.issued.iter().map(|one| ((coupon.as_str(), one.user_id.as_str()), one.issued_at_ms))
+            state.issued.iter().map(|one| ((coupon.as_str(), one.request_id.as_str()), one.issued_at_ms))
         };
         let issued_ms = states.iter().flat_map(of).collect();
         Self { system, states, decided, audited, people, issued_ms }
@@ -116,7 +84,7 @@ impl<'a> Judged<'a> {
     fn run(&self, draft: &Draft) -> anyhow::Result<Run> {
         let mut run = draft.run.clone();
         let mut checks = vec![Check {
-            name: format!("everybody with a ticket had an outcome within {} s", DECIDED_MAX.as_secs()),
+            name: format!("everybody with a ticket had an outcome within {} s", draft.patience.as_secs()),
             held: draft.decided,
             found: if draft.decided { "the last tickets of every coupon had" } else { "the last tickets had none" }
                 .into(),
@@ -128,6 +96,7 @@ impl<'a> Judged<'a> {
             let state = self.states.get(id).with_context(|| format!("the store has no coupon {id}"))?;
             issued += state.issued.len();
             findings.extend(judge(state, &self.asked(draft, coupon)).iter().map(|one| format!("{id}: {one}")));
+            findings.extend(told_wrongly(state, draft, coupon).map(|ticket| format!("{id}: told wrongly of {ticket}")));
             flaws.extend(judge_ranks(state).map(|one| format!("{id}: {one}")));
         }
         let agreed = "holders, stock, order and answers agree";
@@ -182,21 +151,27 @@ impl<'a> Judged<'a> {
             return Some(sample.answered);
         }
         let coupon = draft.coupons.get(sample.coupon)?;
-        let ticket = match &sample.answer {
-            Answered::Accepted { ticket } if self.system.has_results() => Some(ticket),
-            Answered::Accepted { .. }
-            | Answered::Issued { .. }
-            | Answered::Refused { .. }
-            | Answered::Failed { .. } => None,
-        };
-        let at_ms = if let Some(ticket) = ticket {
+        let Answered::Accepted { ticket } = &sample.answer else { return None };
+        let at_ms = if self.system.has_results() {
             self.decided.at(coupon, ticket)?
         } else {
-            let user = self.people.get(sample.person)?.user_id.as_str();
-            *self.issued_ms.get(&(coupon.as_str(), user))?
+            *self.issued_ms.get(&(coupon.as_str(), ticket.as_str()))?
         };
         u64::try_from(at_ms.saturating_sub(began_ms)).ok().map(Duration::from_millis)
     }
+}
+
+/// The tickets of which people were told something else than the store has: that a coupon is theirs by it, which is not,
+/// or that none is, which is.
+fn told_wrongly<'d>(state: &FinalState, draft: &'d Draft, coupon: usize) -> impl Iterator<Item = &'d str> {
+    let issued: BTreeSet<&str> = state.issued.iter().map(|one| one.request_id.as_str()).collect();
+    let told = draft.driven.told.iter().filter(move |told| told.coupon == coupon);
+    told.filter(move |told| {
+        told.outcome.is_some_and(|outcome| (outcome == Outcome::Issued) != issued.contains(told.ticket.as_str()))
+    })
+    .map(|told| told.ticket.as_str())
+    .collect::<Vec<_>>()
+    .into_iter()
 }
 
 /// The first of what was found, and how many there are besides.
@@ -243,12 +218,12 @@ mod tests {
 
     use baseline::System;
     use baseline::state::{IssuedCoupon, Outbox};
-    use baseline::verdict::Told;
     use hyper::header::HeaderValue;
     use load_generator::Driven;
 
     use super::super::stock::Watch;
     use super::*;
+    use crate::audit::tickets::Told;
 
     /// 2026-11-28, about.
     const BEGAN_MS: i64 = 1_795_000_000_000;
@@ -280,6 +255,7 @@ mod tests {
             start: Instant::now(),
             early,
             decided: true,
+            patience: Duration::from_secs(90),
             decided_after: Duration::from_secs(2),
         }
     }
@@ -307,7 +283,8 @@ mod tests {
 
     #[test]
     fn whoever_asked_before_the_run_is_before_it_and_asked_for_the_hot_coupon() {
-        let early = Asked { user_id: "user-3".into(), sent_us: 0, answered_us: 7, told: Told::Issued };
+        let early =
+            Asked { user_id: "user-3".into(), sent_us: 0, answered_us: 7, told: baseline::verdict::Told::Issued };
         let gone = Answered::Refused { code: "SOLD_OUT".into() };
         let draft = draft(vec![taken(0, 0, 2), sample(1, 1, 3, gone)], vec![early.clone()]);
         let (hot, cold) = judged(System::Hybrid, state(5, &[]), &Decided::default(), |judged| {
@@ -315,8 +292,8 @@ mod tests {
         });
         // The run begins a microsecond behind the last answer of before.
         let user = |user: &str, sent_us, answered_us, told| Asked { user_id: user.into(), sent_us, answered_us, told };
-        assert_eq!(hot, [early, user("user-0", 1008, 2008, Told::Accepted)]);
-        assert_eq!(cold, [user("user-1", 1008, 3008, Told::SoldOut)]);
+        assert_eq!(hot, [early, user("user-0", 1008, 2008, baseline::verdict::Told::Accepted)]);
+        assert_eq!(cold, [user("user-1", 1008, 3008, baseline::verdict::Told::SoldOut)]);
     }
 
     #[test]
@@ -332,7 +309,9 @@ mod tests {
         assert_eq!(at(System::Ours, &first), ms(40), "by the result record");
         assert_eq!(at(System::Hybrid, &first), ms(250), "by the item");
         assert_eq!(at(System::Ours, &taken(1, 0, 2)), None, "another ticket");
-        assert_eq!(at(System::Hybrid, &taken(1, 0, 2)), None, "somebody without an item");
+        assert_eq!(at(System::Hybrid, &taken(1, 0, 2)), None, "no item is by this ticket");
+        let again = sample(0, 0, 2, Answered::Accepted { ticket: "4-7".into() });
+        assert_eq!(at(System::Hybrid, &again), None, "their item is by another ticket");
         assert_eq!(at(System::Hybrid, &taken(0, 1, 2)), None, "another coupon");
     }
 
@@ -346,7 +325,8 @@ mod tests {
         // Promised at 10 and 20, counted at 40 and 95.
         assert_eq!(behind.count, 2, "who asks twice is promised one, and the cold coupon is another");
         assert!((behind.p50 - 30.0).abs() < 0.1 && (behind.max - 75.0).abs() < 0.1, "{behind:?}");
-        draft.early = vec![Asked { user_id: "user-3".into(), sent_us: 0, answered_us: 7, told: Told::Issued }];
+        draft.early =
+            vec![Asked { user_id: "user-3".into(), sent_us: 0, answered_us: 7, told: baseline::verdict::Told::Issued }];
         assert_eq!(stock(&draft), None, "of what was sold out before");
     }
 
@@ -362,6 +342,41 @@ mod tests {
         let wrong = run(&[0]);
         let broken: Vec<&str> = wrong.verdict.broken().map(|check| check.found.as_str()).collect();
         assert_eq!(broken, ["hot: accepted, got nothing, although some is left: user-1"]);
+    }
+
+    #[test]
+    fn nobody_may_be_told_of_a_ticket_what_the_store_does_not_have() {
+        let told = |ticket: &str, outcome| load_generator::Told {
+            person: 0,
+            coupon: 0,
+            ticket: ticket.into(),
+            after: Duration::ZERO,
+            outcome,
+        };
+        let mut all = draft(vec![taken(0, 0, 2), taken(1, 0, 3)], Vec::new());
+        all.driven.told = vec![
+            told("3-0", Some(Outcome::Issued)),
+            told("3-1", Some(Outcome::Rejected)),
+            told("3-0", None),
+            load_generator::Told { coupon: 1, ..told("3-0", Some(Outcome::Rejected)) },
+        ];
+        let found = |draft: &Draft| {
+            let run = judged(System::Hybrid, state(1, &[0]), &Decided::default(), |judged| judged.run(draft).unwrap());
+            run.verdict.broken().map(|check| check.found.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&all), [""; 0], "the other coupon has nobody's ticket");
+        let lines =
+            audited::lines(&[all], &people()).into_iter().map(|line| (line.request_id.to_string(), line.status));
+        let given = ["3-0", "3-1"].map(|ticket| (ticket.to_owned(), None));
+        let seen = [("3-0", Told::Issued), ("3-1", Told::Rejected), ("3-0", Told::Rejected)];
+        let seen = seen.map(|(ticket, status)| (ticket.to_owned(), Some(status)));
+        assert_eq!(lines.collect::<Vec<_>>(), given.into_iter().chain(seen).collect::<Vec<_>>());
+        for wrong in [told("3-1", Some(Outcome::Issued)), told("3-0", Some(Outcome::Rejected))] {
+            let mut all = draft(vec![taken(0, 0, 2), taken(1, 0, 3)], Vec::new());
+            let ticket = wrong.ticket.clone();
+            all.driven.told = vec![wrong];
+            assert_eq!(found(&all), [format!("hot: told wrongly of {ticket}")]);
+        }
     }
 
     #[test]

@@ -6,12 +6,14 @@
 //! in which the store is behind a proxy that counts its units. A round starts each system anew, in another order. What
 //! is broken off is a run all the same, of which nothing is known.
 
+mod audited;
 mod compared;
 mod judge;
 mod machine;
 mod one;
 mod session;
 mod settle;
+mod signals;
 mod stock;
 mod write;
 
@@ -20,19 +22,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, bail};
 use bench_report::profiles::SEEDS;
-use bench_report::{Benchmark, Run, targets};
+use bench_report::{Benchmark, Run};
 use clap::Args;
 use load_generator::{PROFILES, Person, Profile, Size};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::load::early::EARLY_PEOPLE;
 use crate::load::people::people;
+use crate::redis;
 pub(crate) use compared::Compared;
 use session::Session;
+use signals::Signals;
 
-/// What a shell says of a process that SIGINT ended.
-const INTERRUPTED: u8 = 130;
 const ROUNDS_FULL: u16 = 3;
 /// Without a second round there is no spread.
 const ROUNDS_MIN: u16 = 2;
@@ -93,55 +95,69 @@ impl BenchOptions {
     }
 }
 
-/// Measures, judges, writes the report; exit 0 also where a target is missed, which the report says.
+/// Measures, judges, writes the report; exit 0 also where a target is missed, which the report says, and 1 where a system did
+/// not run at all.
 ///
 /// # Errors
-/// The report cannot be written, nobody's token can be signed.
+/// The report cannot be written, nobody's token can be signed, nothing was measured.
 pub async fn run(options: &BenchOptions) -> anyhow::Result<ExitCode> {
+    let out = write::Out::of(options)?;
     if let Some(path) = &options.show {
-        let benchmark: Benchmark = serde_json::from_slice(&std::fs::read(path)?)?;
-        write::all(options, &benchmark)?;
+        let read = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let benchmark: Benchmark = serde_json::from_slice(&read)
+            .with_context(|| format!("{} is no bench.json of this version", path.display()))?;
+        out.drawn(&benchmark)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut benchmark = machine::blank(options)?;
-    let start = Instant::now();
-    // What a session has measured is in `benchmark` when it ends: an interrupt loses the one that runs, and drops its
-    // children.
-    let ended = tokio::select! {
-        measured = measure(options, &mut benchmark, start) => Some(measured),
-        _ = interrupt.recv() => None,
-        _ = terminate.recv() => None,
-    };
-    benchmark.seconds = start.elapsed().as_secs_f64();
-    benchmark.interrupted = ended.is_none();
-    write::all(options, &benchmark)?;
-    match ended {
-        Some(measured) => measured.map(|()| ExitCode::SUCCESS),
-        None => Ok(ExitCode::from(INTERRUPTED)),
+    if let Some(system) = options.systems.iter().find(|system| system.wants_redis() && !redis::is_installed()) {
+        bail!("{system} wants a redis-server: `apt-get install redis-server`, or choose --systems ours,emulated");
     }
+    let mut signals = Signals::new()?;
+    let mut benchmark = machine::blank(options)?;
+    measure(options, &mut benchmark, &out, &mut signals).await?;
+    if benchmark.runs.is_empty() {
+        eprintln!("Ended before anything was measured; nothing is written.");
+    } else {
+        out.data(&benchmark)?;
+        out.drawn(&benchmark)?;
+    }
+    let ran = |system: &Compared| benchmark.runs.iter().any(|run| run.system == system.id() && run.asked > 0);
+    let ended = if options.systems.iter().all(ran) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    Ok(signals.code().unwrap_or(ended))
 }
 
-async fn measure(options: &BenchOptions, benchmark: &mut Benchmark, start: Instant) -> anyhow::Result<()> {
-    let profiles = options.profiles();
+/// What has been measured is in `benchmark` and on the disk when a session ends: an interrupt loses the one that runs.
+async fn measure(
+    options: &BenchOptions,
+    benchmark: &mut Benchmark,
+    out: &write::Out<'_>,
+    signals: &mut Signals,
+) -> anyhow::Result<()> {
+    let (start, profiles) = (Instant::now(), options.profiles());
     let count = profiles.iter().map(Profile::people_max).max().unwrap_or(0).saturating_add(EARLY_PEOPLE);
     eprintln!("Signing {count} tokens …");
     let people: Arc<[Person]> = people(count).await?.into();
-    for system in &options.systems {
-        let session = Turn { options, profiles: &profiles, people: &people, system: *system, round: 1 };
-        if session.counts() {
-            eprintln!("Counting units: {system}");
-            session.metered().await.keep(*system, benchmark);
-        }
-    }
     let rounds = options.rounds();
-    for round in 1..=rounds {
+    for round in 0..=rounds {
         let began = Instant::now();
-        for system in in_order(&options.systems, round) {
-            eprintln!("Round {round} of {rounds}: {system}");
-            let session = Turn { options, profiles: &profiles, people: &people, system, round: round.into() };
-            session.timed().await.keep(system, benchmark);
+        // The round before the first counts units, round by round alike.
+        let (metered, number) = (round == 0, u32::from(round.max(1)));
+        for system in in_order(&options.systems, round.max(1)) {
+            let turn = Turn { options, profiles: &profiles, people: &people, system, round: number };
+            if turn.runs(metered).is_empty() {
+                continue;
+            }
+            match metered {
+                true => eprintln!("Counting units: {system}"),
+                false => eprintln!("Round {round} of {rounds}: {system}"),
+            }
+            turn.session(metered, signals).await.keep(system, benchmark);
+            benchmark.seconds = start.elapsed().as_secs_f64();
+            benchmark.interrupted = signals.code().is_some();
+            out.data(benchmark)?;
+            if benchmark.interrupted {
+                return Ok(());
+            }
         }
         let is_wanted = options.rounds.is_some() || round < ROUNDS_MIN || round == rounds;
         if options.full && !is_wanted && start.elapsed().saturating_add(began.elapsed()) > FULL_MAX {
@@ -178,6 +194,7 @@ struct Turn<'a> {
 }
 
 /// What a session came to; runs that were through count even when a later one failed.
+#[derive(Default)]
 struct Came {
     runs: Vec<Run>,
     failed: Option<anyhow::Error>,
@@ -190,30 +207,11 @@ impl Came {
             eprintln!("{system}: {error:#}");
             benchmark.remarks.push(format!("{system}: {error:#}"));
         }
-        if let Ok(summary) = bench_report::Summary::new(benchmark) {
-            let met = targets(&summary).iter().filter(|target| target.status == bench_report::Status::Met).count();
-            tracing::debug!(met, "targets so far");
-        }
     }
 }
 
 impl Turn<'_> {
-    /// Every profile, none behind a proxy; judged together at the end, when the slowest outbox is empty.
-    async fn timed(&self) -> Came {
-        self.session(false).await
-    }
-
-    /// The profiles that have units to count.
-    async fn metered(&self) -> Came {
-        self.session(true).await
-    }
-
-    /// Whether any of the profiles is metered.
-    fn counts(&self) -> bool {
-        self.profiles.iter().any(|profile| one::is_metered(profile.id, self.options.size()))
-    }
-
-    /// What a session is about to run.
+    /// What a session is about to run: every profile, none behind a proxy, or those that have units to count.
     fn runs(&self, metered: bool) -> Vec<Profile> {
         let size = self.options.size();
         if metered {
@@ -230,30 +228,41 @@ impl Turn<'_> {
         Came { runs: self.runs(metered).into_iter().map(lost).collect(), failed: Some(error) }
     }
 
-    async fn session(&self, metered: bool) -> Came {
-        let mut drafts = Vec::new();
-        let session = match Session::start(self.system, metered, self.options.release).await {
-            Ok(session) => session,
+    async fn session(&self, metered: bool, signals: &mut Signals) -> Came {
+        let session = match Session::start(self.system, metered, self.options.release, signals).await {
+            Ok(Some(session)) => session,
+            Ok(None) => return Came::default(),
             Err(error) => return self.not_started(metered, error),
         };
+        let came = tokio::select! {
+            came = self.came(&session, metered) => came,
+            () = signals.come() => Came::default(),
+        };
+        let stopped = session.stop().await;
+        Came { failed: came.failed.or(stopped.err()), ..came }
+    }
+
+    /// All profiles, judged together at the end, when the slowest outbox is empty. One that cannot be run is that one's
+    /// fault, as long as the system is there.
+    async fn came(&self, session: &Session, metered: bool) -> Came {
+        let mut drafts = Vec::new();
         let (mut failed, mut lost) = (None, Vec::new());
         for profile in &self.runs(metered) {
             // The stock over time is drawn of the seeds' load, so its outbox is waited for in any case.
             let settles = self.options.size() == Size::Full || profile.id == SEEDS;
             let (people, round) = (self.people, self.round);
-            let one = one::One { session: &session, profile, people, round, settles };
-            if failed.is_some() {
-                lost.push(one::lost(one.blank(), &anyhow::anyhow!("a profile before it had failed")));
+            let one = one::One { session, profile, people, round, settles };
+            if !session.runs() {
+                lost.push(one::lost(one.blank(), &anyhow::anyhow!("the system had ended")));
             } else if let Err(error) = one.run(&mut drafts).await {
                 lost.push(one::lost(one.blank(), &error));
-                failed = Some(error.context(format!("profile {}", profile.id)));
+                failed = failed.or(Some(error.context(format!("profile {}", profile.id))));
             }
         }
-        settle::settled(&session, &drafts).await;
-        let mut runs = judge::all(&session, drafts, self.people).await;
+        settle::settled(session, &drafts).await;
+        let mut runs = judge::all(session, drafts, self.people).await;
         runs.append(&mut lost);
-        let stopped = session.stop().await;
-        Came { runs, failed: failed.or(stopped.err()) }
+        Came { runs, failed }
     }
 }
 

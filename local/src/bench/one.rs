@@ -10,7 +10,8 @@ use bench_report::{Check, FunctionCost, Percentiles, ProcessCost, Run, Verdict};
 use kafka::Span;
 use load_generator::processes::{Process, cpu_each, cpu_ms_of};
 use load_generator::{
-    Answered, Asking, Driven, Latencies, Pace, Person, Plan, Profile, Sample, Size, Watched, counts, drive, gives_way,
+    Answered, Asking, Driven, Latencies, Outcome, Pace, Person, Plan, Profile, Sample, Size, Watched, counts, drive,
+    gives_way,
 };
 
 use super::compared::Compared;
@@ -24,8 +25,10 @@ use crate::load::people::admin;
 
 /// What a refusal is called that came behind a 202.
 const REFUSED_LATER: &str = "taken, and refused later";
-/// How long decisions may be behind, and how often they are asked for.
-pub(super) const DECIDED_MAX: Duration = Duration::from_secs(90);
+/// How long decisions may be behind the last answer: so long, and a second more for so many that were accepted, for a
+/// queue that is worked off slowly is worked off all the same. And how often they are asked for.
+const DECIDED_MAX: Duration = Duration::from_secs(90);
+const DECIDED_EACH_SECOND: f64 = 50.0;
 const DECIDED_POLL: Duration = Duration::from_millis(20);
 /// The last tickets of each coupon that are asked for: a coupon is decided in the order of its log.
 const LAST_TICKETS: usize = 3;
@@ -60,8 +63,9 @@ pub(super) struct Draft {
     pub(super) start: Instant,
     /// What was asked before the run, to sell the coupon out.
     pub(super) early: Vec<Asked>,
-    /// Whether the last tickets had an outcome in time.
+    /// Whether the last tickets had an outcome in time, and how long that might take.
     pub(super) decided: bool,
+    pub(super) patience: Duration,
     /// When that was known.
     pub(super) decided_after: Duration,
 }
@@ -134,14 +138,18 @@ impl One<'_> {
         let watched = Arc::new(Watched::default());
         let driven =
             drive(&self.session.api, plan, coupons.clone(), Arc::clone(self.people), Arc::clone(&watched)).await?;
-        let decided = self.decided(&coupons, &driven).await?;
+        let accepted = driven.samples.iter().filter(|sample| sample.is_accepted()).count();
+        let patience = patience(accepted);
+        let decided = self.decided(&coupons, &driven, patience).await?;
         let decided_after = start.elapsed();
-        let mut run = self.measured(&plan, &driven)?;
+        let mut run = self.measured(&plan, &driven, accepted)?;
         if self.profile.sold_out && run.accepted > 0 {
             refused_later(&mut run, decided_after);
         }
         let (total, total_each) = (plan.stock, plan.cold_stock);
-        let mut draft = Draft { run, coupons, total, total_each, driven, watch, start, early, decided, decided_after };
+        let mut draft =
+            Draft { run, coupons, total, total_each, driven, watch, start, early, decided, patience, decided_after };
+        draft.watch.until(draft.left(0));
         if self.rests() {
             // Behind A's outbox, whose work for these coupons is a part of what they take.
             settled(self.session, std::slice::from_ref(&draft)).await;
@@ -165,14 +173,14 @@ impl One<'_> {
     /// Waits until everybody with a ticket has an outcome; whether they do. Where reads are counted, or a status says more
     /// than is decided (B refuses by the stock alone, whatever is still queued), the log tells how far its consumers are;
     /// else the last tickets of every coupon are asked for.
-    async fn decided(&self, coupons: &[String], driven: &Driven) -> anyhow::Result<bool> {
+    async fn decided(&self, coupons: &[String], driven: &Driven, within: Duration) -> anyhow::Result<bool> {
         if self.session.is_metered() || self.profile.is_short() {
-            return self.session.caught_up(DECIDED_MAX).await;
+            return self.session.caught_up(within).await;
         }
-        Ok(self.last_have_an_outcome(coupons, driven).await)
+        Ok(self.last_have_an_outcome(coupons, driven, within).await)
     }
 
-    async fn last_have_an_outcome(&self, coupons: &[String], driven: &Driven) -> bool {
+    async fn last_have_an_outcome(&self, coupons: &[String], driven: &Driven, within: Duration) -> bool {
         let mut last: BTreeMap<usize, Vec<(usize, &str)>> = BTreeMap::new();
         for sample in driven.samples.iter().rev() {
             let of_coupon = last.entry(sample.coupon).or_default();
@@ -187,7 +195,7 @@ impl One<'_> {
             let Some(coupon) = coupons.get(coupon) else { continue };
             for (person, ticket) in tickets {
                 while !self.is_decided(coupon, person, ticket).await {
-                    if start.elapsed() > DECIDED_MAX {
+                    if start.elapsed() > within {
                         return false;
                     }
                     tokio::time::sleep(DECIDED_POLL).await;
@@ -200,8 +208,7 @@ impl One<'_> {
     async fn is_decided(&self, coupon: &str, person: usize, ticket: &str) -> bool {
         let Some(person) = self.people.get(person) else { return false };
         let Ok(answer) = self.session.api.status(coupon, ticket, &person.token).await else { return false };
-        let status = answer.said().status;
-        matches!(status.as_ref().and_then(serde_json::Value::as_str), Some("ISSUED" | "REJECTED"))
+        answer.said().status.as_ref().and_then(serde_json::Value::as_str).is_some_and(|it| Outcome::parse(it).is_some())
     }
 
     async fn moment(&self) -> anyhow::Result<Moment> {
@@ -250,7 +257,7 @@ impl One<'_> {
     }
 
     /// What the answers by themselves say.
-    fn measured(&self, plan: &Plan, driven: &Driven) -> anyhow::Result<Run> {
+    fn measured(&self, plan: &Plan, driven: &Driven, accepted: usize) -> anyhow::Result<Run> {
         let (refused, errors) = counts(&driven.samples);
         let of = |holds: fn(&Sample) -> bool| Latencies::of(&driven.samples, holds).map(|some| percentiles(&some));
         let mut told = Latencies::new()?;
@@ -263,13 +270,13 @@ impl One<'_> {
             },
             seconds: driven.seconds,
             asked: u64::try_from(driven.samples.len())?,
-            accepted: u64::try_from(driven.samples.iter().filter(|sample| sample.is_accepted()).count())?,
+            accepted: u64::try_from(accepted)?,
             refused,
             errors,
             accept_ms: of(Sample::is_accepted)?,
             refuse_ms: of(Sample::is_refused)?,
             told_ms: percentiles(&told),
-            gave_up: u64::try_from(driven.told.iter().filter(|told| !told.knows).count())?,
+            gave_up: u64::try_from(driven.told.iter().filter(|told| told.outcome.is_none()).count())?,
             cold_accept_ms: match plan.asking {
                 Asking::HotAmongCold { .. } => of(|sample| sample.coupon > 0 && sample.is_accepted())?,
                 Asking::Fresh | Asking::Twice | Asking::Again { .. } | Asking::InTurn { .. } => None,
@@ -288,6 +295,12 @@ pub(super) fn blank(system: Compared, profile: &str, round: u32, metered: bool) 
 pub(super) fn lost(blank: Run, why: &anyhow::Error) -> Run {
     let check = Check { name: "the run came to its end".into(), held: false, found: format!("{why:#}") };
     Run { verdict: Verdict { checks: vec![check], ..Verdict::default() }, ..blank }
+}
+
+/// How long decisions of so many accepted requests may take.
+fn patience(accepted: usize) -> Duration {
+    let accepted = u32::try_from(accepted).unwrap_or(u32::MAX);
+    DECIDED_MAX.saturating_add(Duration::from_secs_f64(f64::from(accepted) / DECIDED_EACH_SECOND))
 }
 
 /// What each function has taken since.
@@ -369,6 +382,11 @@ mod tests {
             memory_mb: 512,
         };
         assert_eq!(functions_since(&before, now), [cost("issue-api", 5, 30), cost("issue-worker", 2, 9)]);
+    }
+
+    #[test]
+    fn a_long_queue_may_take_longer_than_a_short_one() {
+        assert_eq!([0, 15_000].map(patience), [Duration::from_secs(90), Duration::from_secs(390)]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 use super::compared::Compared;
+use super::signals::Signals;
 use crate::broker::Progress;
 use crate::data::DataDir;
 use crate::embedded::{Embedded, Order};
@@ -77,8 +78,13 @@ struct Meter {
 }
 
 impl Session {
-    /// Starts a system and waits for its ready line.
-    pub(super) async fn start(system: Compared, metered: bool, release: bool) -> anyhow::Result<Self> {
+    /// Starts a system and waits for its ready line; nothing when somebody ends the benchmark meanwhile.
+    pub(super) async fn start(
+        system: Compared,
+        metered: bool,
+        release: bool,
+        signals: &mut Signals,
+    ) -> anyhow::Result<Option<Self>> {
         let spawner = Spawner::start()?;
         let mut meter = None;
         let mut engine = None;
@@ -97,6 +103,10 @@ impl Session {
         let addresses = tokio::select! {
             addresses = said.addresses() => addresses,
             status = child.wait() => bail!("it ended with {status}: {}", said.last()),
+            () = signals.come() => {
+                child.stop(STOP_GRACE).await;
+                return Ok(None);
+            }
             () = tokio::time::sleep(READY_MAX) => bail!("not ready after {} s: {}", READY_MAX.as_secs(), said.last()),
         };
         let engine = engine.unwrap_or_else(|| addresses.dynamodb.clone());
@@ -106,11 +116,22 @@ impl Session {
             anyhow::Ok(Consumers { progress: Progress::new(&kafka, group, topic)?, topic })
         });
         let (consumers, tables) = (consumers.transpose()?, dynamodb::patient_client(&engine).await);
-        Ok(Self { system, api: Api::new(&addresses.api)?, addresses, tables, child, meter, reader, consumers })
+        let api = Api::new(&addresses.api)?;
+        Ok(Some(Self { system, api, addresses, tables, child, meter, reader, consumers }))
     }
 
     pub(super) fn is_metered(&self) -> bool {
         self.meter.is_some()
+    }
+
+    /// Its brokers.
+    pub(super) fn kafka(&self) -> anyhow::Result<&str> {
+        self.addresses.kafka.as_deref().context("no broker in the ready line")
+    }
+
+    /// Whether it still runs.
+    pub(super) fn runs(&self) -> bool {
+        self.child.exit().is_none()
     }
 
     /// What its processes have taken so far.

@@ -1,8 +1,8 @@
-//! Watches one coupon's stock in the store, past the system and any proxy: every 20 ms while it moves, and more slowly
-//! afterwards, until it is what it will be.
+//! Watches one coupon's stock in the store, past the system and any proxy: every 20 ms, whichever the system, until it is
+//! what it will be.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
@@ -10,16 +10,14 @@ use baseline::System;
 use bench_report::Seen;
 use tokio::task::AbortHandle;
 
-/// How often while it is expected to move.
+/// How often it is looked at.
 const EVERY: Duration = Duration::from_millis(20);
-/// How often when it has not moved for a while.
-const EVERY_IDLE: Duration = Duration::from_millis(50);
-/// How long it has not moved then.
-const IDLE: Duration = Duration::from_secs(3);
 
 /// A watch; it ends when it is dropped.
 pub(super) struct Watch {
     seen: Arc<Mutex<Vec<(Instant, u64)>>>,
+    /// What it will be, once that is known.
+    until: Arc<OnceLock<u64>>,
     task: Option<AbortHandle>,
     over: AtomicBool,
 }
@@ -28,27 +26,30 @@ impl Watch {
     /// What somebody else has seen.
     #[cfg(test)]
     pub(super) fn of(seen: Vec<(Instant, u64)>) -> Self {
-        Self { seen: Arc::new(Mutex::new(seen)), task: None, over: AtomicBool::new(true) }
+        Self { seen: Arc::new(Mutex::new(seen)), until: Arc::default(), task: None, over: AtomicBool::new(true) }
     }
 
     pub(super) fn start(tables: Client, system: System, coupon: String) -> Self {
-        let seen: Arc<Mutex<Vec<(Instant, u64)>>> = Arc::default();
-        let shared = Arc::clone(&seen);
+        let (seen, until): (Arc<Mutex<Vec<(Instant, u64)>>>, Arc<OnceLock<u64>>) = Default::default();
+        let (looks, ends) = (Arc::clone(&seen), Arc::clone(&until));
         let task = tokio::spawn(async move {
-            let (mut last, mut moved) = (None, Instant::now());
             loop {
                 // A look that fails is a look less; that there are none at all shows as no figure.
                 if let Ok(Some(stock)) = baseline::state::stock(&tables, system, &coupon).await {
-                    let now = Instant::now();
-                    if last != Some(stock.remaining) {
-                        (last, moved) = (Some(stock.remaining), now);
+                    looks.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), stock.remaining));
+                    if ends.get() == Some(&stock.remaining) {
+                        break;
                     }
-                    shared.lock().unwrap_or_else(PoisonError::into_inner).push((now, stock.remaining));
                 }
-                tokio::time::sleep(if moved.elapsed() > IDLE { EVERY_IDLE } else { EVERY }).await;
+                tokio::time::sleep(EVERY).await;
             }
         });
-        Self { seen, task: Some(task.abort_handle()), over: AtomicBool::new(false) }
+        Self { seen, until, task: Some(task.abort_handle()), over: AtomicBool::new(false) }
+    }
+
+    /// Says what the stock will be: whoever has seen that looks no more, for the next run would pay for it.
+    pub(super) fn until(&self, remaining: u64) {
+        self.until.get_or_init(|| remaining);
     }
 
     /// Looks no more; what was seen stays.

@@ -29,9 +29,9 @@ pub use load_generator::api;
 pub use measure::MeasureOptions;
 
 /// What a shell says of a process that SIGINT ended.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 /// What a shell says of a process that SIGTERM ended.
-const TERMINATED: u8 = 143;
+pub(crate) const TERMINATED: u8 = 143;
 
 /// A sandbox on free ports, everything embedded: what `cargo local up --port 0` starts.
 ///

@@ -129,7 +129,7 @@ pub(super) fn json(profile: &Profile, ran: &[Ran]) -> anyhow::Result<Value> {
 }
 
 fn gave_up(driven: &Driven) -> usize {
-    driven.told.iter().filter(|told| !told.knows).count()
+    driven.told.iter().filter(|told| told.outcome.is_none()).count()
 }
 
 fn latencies(driven: &Driven) -> anyhow::Result<[(&'static str, Latencies); 3]> {

@@ -42,6 +42,7 @@ async fn one_run(system: &str, profile: &str) -> Value {
     let benchmark: Value = serde_json::from_str(&json).unwrap();
     let runs = benchmark["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 1, "{output:?}");
+    assert_eq!(benchmark["remarks"], json!([]), "{output:?}");
     runs[0].clone()
 }
 
@@ -58,4 +59,24 @@ async fn a_and_b_are_judged_by_the_same_harness() {
     assert_eq!(a["accepted"].as_u64(), Some(225), "{a}");
     // When the stock of A is right is a matter of its outbox.
     assert!(a["stock"]["behind_ms"]["p50"].as_f64() > b["stock"]["behind_ms"]["p50"].as_f64(), "{a} {b}");
+}
+
+/// As deployed: what its functions took is billed, and everybody's ticket has what they were told.
+#[tokio::test]
+async fn the_emulated_system_is_judged_and_billed_by_the_same_harness() {
+    let run = one_run("emulated", "duplicates").await;
+    let checks = run["verdict"]["checks"].as_array().unwrap();
+    assert!(checks.len() >= 3 && checks.iter().all(|check| check["held"] == true), "{run}");
+    assert_eq!((&run["asked"], &run["issued"], &run["errors"]), (&json!(450), &json!(225), &json!({})), "{run}");
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_take_the_section_is_told_before_anything_is_measured() {
+    let out = tempfile::tempdir().unwrap();
+    let (path, page) = (out.path().to_str().unwrap(), out.path().join("page.md"));
+    std::fs::write(&page, "no marks").unwrap();
+    let output = local(&["bench", "--out", path, "--page", page.to_str().unwrap()]).await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("page.md") && said.contains("bench:begin") && !said.contains("Round"), "{said}");
 }
