@@ -105,6 +105,9 @@ async fn rush(world: &Rc<World>, onlooker: Onlooker) -> Rush {
     let trace_hash = world.trace.hash();
     drop(looks.await);
     world.look_at_the_end().await;
+    if !early.is_empty() {
+        world.count_told_early(&early);
+    }
     let (violations, decided) = world.judge(left, &published, &early);
     let decided = u64::try_from(decided).unwrap_or(u64::MAX);
     Rush { violations, decided, trace_hash, happened: world.trace.counts() }

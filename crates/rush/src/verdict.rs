@@ -275,32 +275,45 @@ impl World {
         (0..count).flat_map(of).collect()
     }
 
-    /// Counts the requests from before their coupon that were decided all the same, those of them whose result nobody
-    /// published, and those that a result tells of though nothing says that they were decided. A chunk's head stands at
-    /// the last record that the chunk decided.
+    /// Counts the requests from before their coupon that were decided all the same, and those of them whose result nobody
+    /// published.
     pub(crate) fn count_early(&self, early: &BTreeSet<Place>) {
+        let told = self.told_places();
+        for one in self.decided_of(early) {
+            self.trace.count("early decided");
+            if !told.contains(&one) {
+                self.trace.count("early untold");
+            }
+        }
+    }
+
+    /// Counts the requests from before their coupon that a result tells of though nothing says that they were decided: the
+    /// last redelivery may have answered them behind later ones.
+    pub(crate) fn count_told_early(&self, early: &BTreeSet<Place>) {
+        let (decided, told) = (self.decided_of(early), self.told_places());
+        for _one in early.iter().filter(|one| told.contains(one) && !decided.contains(one)) {
+            self.trace.count("early told");
+        }
+    }
+
+    /// Those of the requests from before their coupon that won, or that a head stood at: a chunk's stands at the last record
+    /// that the chunk decided.
+    fn decided_of(&self, early: &BTreeSet<Place>) -> BTreeSet<Place> {
         let place = |partition: Partition, offset: Offset| audit::place_of(Ticket { partition, offset });
-        let won: BTreeSet<Place> = self.tables.items().iter().map(|item| audit::place_of(item.ticket)).collect();
         let moved = self.moved();
-        let heads = self.tables.heads();
         let stood = |head: &Head| {
             let all = moved.get(&head.coupon_id).map(Vec::as_slice).unwrap_or_default();
             all.iter().map(|moved| place(head.partition, moved.applied)).collect::<Vec<_>>()
         };
-        let stood: BTreeSet<Place> = heads.iter().flat_map(stood).collect();
+        let (heads, items) = self.tables_now();
+        let known: BTreeSet<Place> =
+            items.iter().map(|item| audit::place_of(item.ticket)).chain(heads.iter().flat_map(stood)).collect();
+        early.intersection(&known).copied().collect()
+    }
+
+    /// The requests that have a result.
+    fn told_places(&self) -> BTreeSet<Place> {
         let results = self.records(&self.names.results);
-        let told: BTreeSet<Place> =
-            results.iter().filter_map(|record| Some(audit::place_of(audit::result_of(record)?.request_id))).collect();
-        for one in early {
-            let decided = won.contains(one) || stood.contains(one);
-            if decided {
-                self.trace.count("early decided");
-            }
-            match (decided, told.contains(one)) {
-                (true, false) => self.trace.count("early untold"),
-                (false, true) => self.trace.count("early told"),
-                (true, true) | (false, false) => {}
-            }
-        }
+        results.iter().filter_map(|record| Some(audit::place_of(audit::result_of(record)?.request_id))).collect()
     }
 }
