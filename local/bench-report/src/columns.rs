@@ -2,29 +2,72 @@
 
 use crate::data::Percentiles;
 use crate::stats::{Spread, each, number};
-use crate::summary::Cell;
+use crate::summary::{Cell, Ratio, Summary};
 
 /// A figure of a cell: its heading, what it is, and whether its ratio to A's stands beside it.
 #[derive(Clone, Copy)]
 pub(crate) struct Column {
     pub(crate) name: &'static str,
     pub(crate) of: fn(&Cell<'_>) -> Option<Spread>,
-    pub(crate) compared: bool,
+    compared: Compared,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Compared {
+    No,
+    Yes,
+    /// Not where somebody accepted was rejected later: A refuses such people at its door, so that of 300 a second who ask
+    /// twice it accepts 150 where B and ours accept 300, and each issues 150.
+    UnlessRejecting,
+    /// Shown for those two where somebody was rejected; where nobody was, it would say once more what is decided.
+    WhereRejecting,
+}
+
+impl Column {
+    /// Whether a table of these cells has it: somebody has such a figure.
+    pub(crate) fn is_shown(&self, cells: &[Cell<'_>]) -> bool {
+        let says_more = self.compared != Compared::WhereRejecting || cells.iter().any(Cell::is_rejecting);
+        says_more && cells.iter().any(|cell| (self.of)(cell).is_some())
+    }
+
+    pub(crate) fn is_compared(&self) -> bool {
+        self.compared != Compared::No
+    }
+
+    /// A cell's figure by A's, where both are of the same work.
+    pub(crate) fn ratio(&self, summary: &Summary<'_>, cell: &Cell<'_>) -> Option<Ratio> {
+        match self.compared {
+            Compared::No => None,
+            Compared::Yes | Compared::WhereRejecting => summary.to_a(cell, self.of),
+            Compared::UnlessRejecting => {
+                summary.to_a(cell, |cell| (self.of)(cell).filter(|_figure| !cell.is_rejecting()))
+            }
+        }
+    }
 }
 
 const fn figure(name: &'static str, of: fn(&Cell<'_>) -> Option<Spread>) -> Column {
-    Column { name, of, compared: false }
+    Column { name, of, compared: Compared::No }
 }
 
 const fn compared(name: &'static str, of: fn(&Cell<'_>) -> Option<Spread>) -> Column {
-    Column { name, of, compared: true }
+    Column { name, of, compared: Compared::Yes }
+}
+
+const fn of_the_accepted(name: &'static str, of: fn(&Cell<'_>) -> Option<Spread>) -> Column {
+    Column { name, of, compared: Compared::UnlessRejecting }
+}
+
+const fn of_the_issued(name: &'static str, of: fn(&Cell<'_>) -> Option<Spread>) -> Column {
+    Column { name, of, compared: Compared::WhereRejecting }
 }
 
 /// What a timed run measures.
-pub(crate) const COLUMNS: [Column; 20] = [
+pub(crate) const COLUMNS: [Column; 21] = [
     figure("took s", |cell| cell.timed(|run| Some(run.seconds).filter(|_| run.asked > 0))),
-    compared("accepted/s", |cell| cell.accepted_per_second()),
-    compared("decided/s", |cell| cell.decided_per_second()),
+    of_the_accepted("accepted/s", |cell| cell.accepted_per_second()),
+    of_the_accepted("decided/s", |cell| cell.decided_per_second()),
+    of_the_issued("issued/s", |cell| cell.issued_per_second()),
     compared("refused/s", |cell| cell.refused_per_second()),
     figure("errors", |cell| cell.timed(|run| Some(number(run.failures())).filter(|_| run.asked > 0))),
     compared("accept p50 ms", |cell| cell.timed(|run| Some(run.accept_ms?.p50))),

@@ -90,9 +90,7 @@ fn section(summary: &Summary<'_>, profile: &ProfileInfo) -> String {
 
 /// A line for each step, with what is compared alone: systems times steps are too many to stand side by side.
 fn steps(summary: &Summary<'_>, cells: &[Cell<'_>]) -> String {
-    let shown = |column: &Column| {
-        (column.compared || column.name == "errors") && cells.iter().any(|cell| (column.of)(cell).is_some())
-    };
+    let shown = |column: &Column| (column.is_compared() || column.name == "errors") && column.is_shown(cells);
     let columns: Vec<Column> = COLUMNS.into_iter().filter(shown).collect();
     let mut page = String::from("| | offered/s |");
     for name in full_names(&columns) {
@@ -122,7 +120,7 @@ fn side_by_side(summary: &Summary<'_>, cells: &[Cell<'_>]) -> String {
     page.push('\n');
     let columns: Vec<Column> = COLUMNS.into_iter().chain(COUNTED).collect();
     for (name, column) in full_names(&columns).into_iter().zip(&columns) {
-        if cells.iter().any(|cell| (column.of)(cell).is_some()) {
+        if column.is_shown(cells) {
             write!(page, "| {name} |").ok();
             for cell in cells {
                 write!(page, " {} |", shown_in(summary, cell, column)).ok();
@@ -151,8 +149,7 @@ fn full_names(columns: &[Column]) -> Vec<String> {
 }
 
 fn shown_in(summary: &Summary<'_>, cell: &Cell<'_>, column: &Column) -> String {
-    let ratio = if column.compared { summary.to_a(cell, column.of) } else { None };
-    struck(cell, spread((column.of)(cell)), ratio)
+    struck(cell, spread((column.of)(cell)), column.ratio(summary, cell))
 }
 
 /// A figure with its ratio to A's, each struck through where an outcome that it is made of was wrong.

@@ -191,6 +191,19 @@ impl<'a> Cell<'a> {
         self.timed(|run| Some(number(run.accepted) / run.decided_seconds?.max(0.001)).filter(|_| run.accepted > 0))
     }
 
+    /// Issued each second, until the last decision: the one rate that is the same work for who refuses at the door and who
+    /// accepts and rejects later.
+    #[must_use]
+    pub fn issued_per_second(&self) -> Option<Spread> {
+        self.timed(|run| Some(number(run.issued) / run.decided_seconds?.max(0.001)).filter(|_| run.issued > 0))
+    }
+
+    /// Whether somebody accepted in a timed run got no coupon.
+    #[must_use]
+    pub fn is_rejecting(&self) -> bool {
+        self.timed.iter().any(|run| run.issued < run.accepted)
+    }
+
     /// Refused each second.
     #[must_use]
     pub fn refused_per_second(&self) -> Option<Spread> {

@@ -150,8 +150,7 @@ fn profile_table(summary: &Summary<'_>, profile: &ProfileInfo) -> String {
 
 /// A row for each cell; a column in which nobody has a figure says nothing, and is left out.
 fn table(summary: &Summary<'_>, cells: &[Cell<'_>], columns: impl IntoIterator<Item = Column>) -> String {
-    let shown = |column: &Column| cells.iter().any(|cell| (column.of)(cell).is_some());
-    let columns: Vec<Column> = columns.into_iter().filter(shown).collect();
+    let columns: Vec<Column> = columns.into_iter().filter(|column| column.is_shown(cells)).collect();
     if columns.is_empty() {
         return String::new();
     }
@@ -170,8 +169,8 @@ fn table(summary: &Summary<'_>, cells: &[Cell<'_>], columns: impl IntoIterator<I
             write!(html, "<td>{}</td>", cell.offered.map_or_else(|| "–".into(), figure)).ok();
         }
         for column in &columns {
-            let ratio = if column.compared { summary.to_a(cell, column.of) } else { None };
-            write!(html, "<td class=\"figure\">{}{}</td>", spread((column.of)(cell)), beside(ratio)).ok();
+            let ratio = beside(column.ratio(summary, cell));
+            write!(html, "<td class=\"figure\">{}{ratio}</td>", spread((column.of)(cell))).ok();
         }
         html.push_str("</tr>");
     }

@@ -120,6 +120,28 @@ fn a_figure_has_its_ratio_to_as_beside_it() {
 }
 
 #[test]
+fn where_some_accepted_are_rejected_only_what_is_issued_is_compared() {
+    let mut benchmark = right();
+    for run in benchmark.runs.iter_mut().filter(|run| run.profile == "duplicates") {
+        // A refuses the second request of everybody at its door, the others accept and reject it.
+        (run.accepted, run.issued) = (if run.system == "redis" { 500 } else { 1000 }, 500);
+    }
+    let (page, section) = (html(&benchmark).unwrap(), markdown(&benchmark).unwrap());
+    let duplicates = section.split_once("### the duplicates").unwrap().1;
+    let line = |start: &str| duplicates.lines().find(|line| line.starts_with(start)).unwrap();
+    assert_eq!(line("| accepted/s |"), "| accepted/s | 250 | 500 | 500 | 500 |");
+    assert_eq!(line("| decided/s |"), "| decided/s | 125 | 250 | 250 | 250 |");
+    assert_eq!(line("| issued/s |"), "| issued/s | 125 | 125 1.00× | 125 1.00× | 125 1.00× |");
+    // Everywhere else all that is accepted is issued, and `decided/s` says so.
+    assert_eq!(section.matches("| issued/s |").count(), 1, "{section}");
+    assert_eq!(section.matches("| decided/s | 250 | 250 1.00× |").count(), 4, "{section}");
+    assert_eq!(page.matches("<th>issued/s</th>").count(), 1);
+    let rates = "<td class=\"figure\">500</td><td class=\"figure\">250</td>\
+                 <td class=\"figure\">125 <small>1.00×</small></td>";
+    assert_eq!(page.matches(rates).count(), 3, "all but A");
+}
+
+#[test]
 fn a_rush_is_a_line_for_each_step() {
     let section = markdown(&right()).unwrap();
     assert!(section.contains("| redis's name | 200 | 500 | 250 | 0.00 | 2.00 | 6.00 | "), "{section}");
