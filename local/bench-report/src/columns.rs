@@ -88,7 +88,7 @@ pub(crate) const COLUMNS: [Column; 21] = [
 ];
 
 /// What a metered run counts, by coupon issued and by refusal.
-pub(crate) const COUNTED: [Column; 7] = [
+pub(crate) const COUNTED: [Column; 8] = [
     figure("write units a coupon", |cell| cell.write_units_per_coupon()),
     figure("read units a coupon", |cell| cell.read_units_per_coupon()),
     figure("records a coupon", |cell| cell.counted(|run| each(number(run.log?.records), run.issued))),
@@ -101,6 +101,9 @@ pub(crate) const COUNTED: [Column; 7] = [
     }),
     figure("records a refusal", |cell| {
         cell.counted(|run| each(number(run.log?.records), run.refusals()).filter(|_| run.accepted == 0))
+    }),
+    figure("bytes a refusal", |cell| {
+        cell.counted(|run| each(number(run.log?.bytes), run.refusals()).filter(|_| run.accepted == 0))
     }),
 ];
 

@@ -250,6 +250,17 @@ fn the_section_has_the_targets_and_a_row_for_each_figure() {
 }
 
 #[test]
+fn a_refusal_has_its_units_records_and_bytes_where_nobody_is_accepted() {
+    let (page, section) = (html(&right()).unwrap(), markdown(&right()).unwrap());
+    for (name, figure) in [("write units", "2.02"), ("read units", "0.50"), ("records", "2.00"), ("bytes", "400")] {
+        assert!(page.contains(&format!("<th>{name} a refusal</th>")), "{name}");
+        let row = format!("| {name} a refusal | {figure} | {figure} | {figure} | {figure} |");
+        assert_eq!(section.matches(&row).count(), 1, "{row} in {section}");
+        assert_eq!(section.matches(&format!("| {name} a refusal")).count(), 1, "for bots alone");
+    }
+}
+
+#[test]
 fn json_comes_back_as_it_was() {
     let benchmark = whole();
     let text = serde_json::to_string(&benchmark).unwrap();
