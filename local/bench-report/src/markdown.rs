@@ -199,12 +199,16 @@ fn wrong(summary: &Summary<'_>) -> String {
             for check in cell.broken() {
                 writeln!(page, "- {}, {}: not “{}”: {}", system.name, profile.name, check.name, check.found).ok();
             }
+            if !cell.is_correct() && cell.broken().is_empty() {
+                writeln!(page, "- {}, {}: nobody judged it", system.name, profile.name).ok();
+            }
             for flaw in cell.flaws() {
                 writeln!(beside, "- {}, {}: {flaw}", system.name, profile.name).ok();
             }
         }
     }
     let mut page = match page.as_str() {
+        "" if summary.benchmark.runs.is_empty() => "\nNothing was measured.\n".to_owned(),
         "" => "\nEvery run's outcome was right.\n".to_owned(),
         wrong => format!("\n### Whose outcome was wrong\n\n{wrong}"),
     };

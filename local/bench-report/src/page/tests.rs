@@ -213,7 +213,18 @@ fn a_benchmark_with_nothing_in_it_is_a_page_all_the_same() {
     nothing.interrupted = true;
     let page = html(&nothing).unwrap();
     assert!(page.contains("Ended before it was through") && page.contains("not measured"));
-    assert!(markdown(&nothing).unwrap().contains("Ended before it was through"));
+    let section = markdown(&nothing).unwrap();
+    assert!(section.contains("Ended before it was through") && section.contains("Nothing was measured."), "{section}");
+    assert!(!section.contains("outcome was right") && !page.contains("outcome right</em>"), "of no run");
+}
+
+#[test]
+fn a_run_that_nobody_judged_was_not_right() {
+    let mut benchmark = right();
+    assert!(markdown(&benchmark).unwrap().contains("Every run's outcome was right."));
+    benchmark.runs[0].verdict.checks.clear();
+    let section = markdown(&benchmark).unwrap();
+    assert!(section.contains("- redis's name, the seeds: nobody judged it") && !section.contains("outcome was right"));
 }
 
 #[test]
