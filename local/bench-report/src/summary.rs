@@ -149,6 +149,12 @@ impl<'a> Cell<'a> {
         self.timed.first().copied()
     }
 
+    /// How many requests of the timed runs failed, and of how many.
+    #[must_use]
+    pub fn failures(&self) -> (u64, u64) {
+        (self.timed.iter().map(|run| run.failures()).sum(), self.timed.iter().map(|run| run.asked).sum())
+    }
+
     /// Whether every run's outcome was right. Figures of a cell that is not correct are shown struck through.
     #[must_use]
     pub fn is_correct(&self) -> bool {
