@@ -1,8 +1,8 @@
 #!/bin/sh
 # The seeds' load against each system, by k6 and by `cargo local load --profile seeds`, twice each, the second time in the
 # other order, for a system that has just started is slower than one that has run for a while. A table of them on stdout,
-# in the order in which they ran, and behind it a line a system: whether the tools agree. Exit 1 where they do not. About
-# six minutes a system.
+# in the order in which they ran, and behind it a line a system: whether the tools agree. Exit 1 where they do not, and
+# where a tool's own runs are too far apart to tell. About six minutes a system.
 #
 # k6's times begin when a request is sent: what it waited before that, for a connection (blocked) and for TCP's (connecting,
 # which k6 has in blocked too), stands beside them. The generator's begin when a request was due.
@@ -48,8 +48,10 @@ system, k6 = sys.argv[1], json.loads(open(sys.argv[2]).read().strip().splitlines
 print(f"| {system} | k6 | {k6['requests']:.0f} | {k6['per_second']:.1f} | {k6['avg_ms']:.2f} | {k6['p50_ms']:.2f} |"
       f" {k6['p95_ms']:.2f} | {k6['p99_ms']:.2f} | {k6['blocked_avg_ms']:.2f} | {k6['blocked_p99_ms']:.2f} |"
       f" {k6['connecting_avg_ms']:.2f} | {k6['connecting_p99_ms']:.2f} |", flush=True)
+of = {name: k6[f"{name}_ms"] for name in ("p50", "p95", "p99")}
+run = {"system": system, "tool": "k6", "requests": k6["requests"], "accepted_share": k6["accepted_share"], **of}
 with open(sys.argv[3], "a") as runs:
-    print(json.dumps([system, "k6", k6["p50_ms"], k6["p95_ms"], k6["p99_ms"]]), file=runs)
+    print(json.dumps(run), file=runs)
 PY
 }
 
@@ -63,8 +65,11 @@ system, step = sys.argv[1], json.load(open(sys.argv[2]))["steps"][0]
 took, rate = step["accept_ms"], step["answered"] / step["seconds"]
 print(f"| {system} | `cargo local load` | {step['answered']} | {rate:.1f} | {took['mean']:.2f} | {took['p50']:.2f} |"
       f" {took['p95']:.2f} | {took['p99']:.2f} | – | – | – | – |", flush=True)
+of = {name: took[name] for name in ("p50", "p95", "p99")}
+share = took["count"] / step["answered"]
+run = {"system": system, "tool": "load", "requests": step["answered"], "accepted_share": share, **of}
 with open(sys.argv[3], "a") as runs:
-    print(json.dumps([system, "load", took["p50"], took["p95"], took["p99"]]), file=runs)
+    print(json.dumps(run), file=runs)
 PY
 }
 
