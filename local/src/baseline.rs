@@ -71,6 +71,13 @@ pub struct BaselineOptions {
     pub retry_every: u64,
 }
 
+impl BaselineOptions {
+    fn outbox(&self) -> OutboxPeriods {
+        let (pending, failed) = (Duration::from_secs(self.outbox_every), Duration::from_secs(self.retry_every));
+        OutboxPeriods { pending, failed }
+    }
+}
+
 /// Where a baseline's parts are; its JSON is the ready line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Addresses {
@@ -147,10 +154,7 @@ impl Baseline {
             let ends = broker::ends(connection, &names.requests).await?;
             dynamodb::belongs_to(&client, &names.coupons, &names.requests, &ends).await?;
         }
-        let outbox = OutboxPeriods {
-            pending: Duration::from_secs(options.outbox_every),
-            failed: Duration::from_secs(options.retry_every),
-        };
+        let outbox = options.outbox();
         let parts = baseline::Parts { dynamodb: client, kafka: connection, redis: redis.clone(), outbox };
         let running = Running::start(options.system, &parts, listener, authorizer()?).await?;
         let api = format!("http://{}", running.address());
@@ -289,7 +293,17 @@ fn topics(system: System) -> anyhow::Result<Vec<Topic>> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn an_outbox_that_nobody_sets_has_the_seeds_periods() {
+        let cli = Cli::try_parse_from(["local", "baseline", "redis"]).unwrap();
+        let Command::Baseline(options) = cli.command else { panic!("it is another command") };
+        assert_eq!(options.outbox(), OutboxPeriods::default());
+    }
 
     #[test]
     fn ours_has_the_topics_and_tables_that_are_deployed() {

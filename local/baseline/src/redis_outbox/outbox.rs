@@ -56,12 +56,8 @@ pub(crate) async fn process(store: Store, periods: OutboxPeriods, mut stopped: w
 
 /// One pass over what is due.
 async fn pass(store: &Store, is_retry: bool) -> anyhow::Result<()> {
-    let due = |event: &Event| match event.state {
-        EventState::Pending => !is_retry,
-        EventState::Failed { retries } => is_retry && retries < RETRIES_MAX,
-    };
     let mut by_coupon: BTreeMap<CouponId, Vec<Event>> = BTreeMap::new();
-    for event in store.events().await?.into_iter().filter(due) {
+    for event in store.events().await?.into_iter().filter(|event| is_due(event.state, is_retry)) {
         by_coupon.entry(event.coupon.clone()).or_default().push(event);
     }
     for (coupon, events) in &by_coupon {
@@ -70,6 +66,13 @@ async fn pass(store: &Store, is_retry: bool) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn is_due(state: EventState, is_retry: bool) -> bool {
+    match state {
+        EventState::Pending => !is_retry,
+        EventState::Failed { retries } => is_retry && retries < RETRIES_MAX,
+    }
 }
 
 /// All of them at once; where the stock does not reach for that, one by one as far as it does.
@@ -88,4 +91,24 @@ async fn settle(store: &Store, coupon: &CouponId, events: &[Event]) -> anyhow::R
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_periods_are_the_seeds() {
+        let seeds = OutboxPeriods { pending: Duration::from_secs(10), failed: Duration::from_secs(60) };
+        assert_eq!(OutboxPeriods::default(), seeds);
+    }
+
+    #[test]
+    fn a_failed_event_is_tried_again_three_times_at_most_and_by_its_own_pass() {
+        let retries = |retries| EventState::Failed { retries };
+        let tried = [0, 1, 2, 3, 4].map(|already| is_due(retries(already), true));
+        assert_eq!(tried, [true, true, true, false, false]);
+        assert!(!is_due(retries(0), false), "that pass is for pending ones");
+        assert_eq!([false, true].map(|is_retry| is_due(EventState::Pending, is_retry)), [true, false]);
+    }
 }

@@ -29,6 +29,22 @@ async fn the_answer_is_immediate_and_the_stock_follows_with_the_outbox() {
 }
 
 #[tokio::test]
+async fn redis_has_the_seeds_three_keys_and_no_other() {
+    let world = World::start(System::Redis, Outbox::Never).await;
+    world.create("sale", 2).await;
+    world.asks("sale", "ann", 201).await;
+    for (command, told) in [
+        ("TYPE coupon:queue:sale", "+zset\r\n"),
+        ("ZRANGE coupon:queue:sale 0 -1", "*1\r\n$3\r\nann\r\n"),
+        ("GET coupon:issued:sale:ann", "$1\r\n1\r\n"),
+        ("GET coupon:limit:sale", "$1\r\n2\r\n"),
+        ("DBSIZE", ":3\r\n"),
+    ] {
+        assert_eq!(world.redis(command).await, told, "{command}");
+    }
+}
+
+#[tokio::test]
 async fn rank_and_status_are_there_in_real_time() {
     let world = World::start(System::Redis, Outbox::Never).await;
     world.create("sale", 1).await;

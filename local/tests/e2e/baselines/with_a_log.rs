@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use baseline::System;
+use coupon::Timestamp;
 use futures_util::future::join_all;
+use serde_json::{Value, json};
 
 use super::world::{Outbox, World};
 
@@ -212,6 +214,19 @@ async fn a_partition_that_is_held_up_holds_no_other_one_up() {
             assert_eq!(world.verdict(coupon).await, [], "{system}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_hybrids_record_is_the_seeds_event_keyed_by_coupon_in_a_topic_of_three() {
+    let world = started(System::Hybrid).await;
+    accepted(&world, &["ann"]).await;
+    let (partitions, records) = world.topic("coupon_issue").await;
+    assert_eq!((partitions, records.len()), (3, 1));
+    assert_eq!(records[0].key.as_deref(), Some(b"sale".as_slice()));
+    let event: Value = serde_json::from_slice(records[0].value.as_deref().unwrap()).unwrap();
+    let requested_at = event["requestedAt"].as_str().unwrap();
+    Timestamp::parse(requested_at).unwrap();
+    assert_eq!(event, json!({"couponId": "sale", "userId": "ann", "requestedAt": requested_at}));
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use baseline::state::{self, FinalState};
 use baseline::verdict::{Asked, Finding, Told, judge, judge_ranks};
 use http_body_util::BodyExt as _;
 use hyper::{Method, Request};
+use kafka::{Connection, ReadRecord, Reader};
 use local::embedded::{Embedded, Order};
 use local::keys::{Claims, Keys};
 use local::parts::{BROKER, DYNAMODB, Parts};
@@ -162,12 +163,8 @@ impl World {
     /// Waits until Redis has written its append-only file as far as it has answered: while a synchronisation of the disk
     /// is under way, it answers first and writes up to two seconds later.
     pub(crate) async fn until_redis_has_written(&self) {
-        let address = self.addresses.get(1).expect("a system with Redis");
         until("Redis has written", async || {
-            let mut redis = TcpStream::connect(address).await.ok()?;
-            redis.write_all(b"INFO persistence\r\nQUIT\r\n").await.ok()?;
-            let mut told = String::new();
-            redis.read_to_string(&mut told).await.ok()?;
+            let told = self.redis("INFO persistence").await;
             assert!(told.contains("aof_enabled:1"), "{told}");
             ["aof_buffer_length:0\r", "aof_pending_bio_fsync:0\r"].iter().all(|line| told.contains(line)).then_some(())
         })
@@ -297,15 +294,28 @@ impl World {
 
     /// Takes a person's mark out of Redis: whoever works their record off once more sets it again.
     pub(crate) async fn unmark(&self, coupon: &str, user: &str) {
-        let mut redis = TcpStream::connect(self.addresses.get(1).expect("a system with Redis")).await.unwrap();
-        redis.write_all(format!("DEL coupon:issued:{coupon}:{user}\r\nQUIT\r\n").as_bytes()).await.unwrap();
-        let mut told = String::new();
-        redis.read_to_string(&mut told).await.unwrap();
-        assert!(told.starts_with(":1\r"), "there was a mark: {told}");
+        assert_eq!(self.redis(&format!("DEL coupon:issued:{coupon}:{user}")).await, ":1\r\n", "there was a mark");
     }
 
-    fn connection(&self) -> kafka::Connection {
-        kafka::Connection::plaintext(self.kafka.as_deref().expect("a system with a broker"))
+    /// What Redis answers to a command, asked past the system.
+    pub(crate) async fn redis(&self, command: &str) -> String {
+        let mut redis = TcpStream::connect(self.addresses.get(1).expect("a system with Redis")).await.unwrap();
+        redis.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.unwrap();
+        let mut told = String::new();
+        redis.read_to_string(&mut told).await.unwrap();
+        told.strip_suffix("+OK\r\n").expect("it takes its leave").to_owned()
+    }
+
+    /// How many partitions a topic has, and all its records.
+    pub(crate) async fn topic(&self, name: &str) -> (usize, Vec<ReadRecord>) {
+        let (reader, mut records) = (Reader::new(&self.connection()).unwrap(), Vec::new());
+        let spans = reader.spans(name).await.unwrap();
+        reader.read(name, &spans, |record| records.push(record)).await.unwrap();
+        (spans.len(), records)
+    }
+
+    fn connection(&self) -> Connection {
+        Connection::plaintext(self.kafka.as_deref().expect("a system with a broker"))
     }
 
     /// How many records each topic of the system has.
