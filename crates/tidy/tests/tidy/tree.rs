@@ -38,7 +38,9 @@ impl Source {
         let mut after_attribute = false;
         let mut in_tests = false;
         (1..).zip(self.text.lines()).filter(move |(_number, line)| {
-            if after_attribute && line.starts_with("mod ") && line.ends_with('{') {
+            // Another module's tests may use what such a one has.
+            let declared = line.strip_prefix("pub(crate) ").unwrap_or(line);
+            if after_attribute && declared.starts_with("mod ") && line.ends_with('{') {
                 in_tests = true;
             }
             after_attribute = *line == "#[cfg(test)]";
