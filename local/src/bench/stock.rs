@@ -13,9 +13,12 @@ use tokio::task::AbortHandle;
 /// How often it is looked at.
 const EVERY: Duration = Duration::from_millis(20);
 
+/// What the stock was, look by look.
+type Looks = Mutex<Vec<(Instant, u64)>>;
+
 /// A watch; it ends when it is dropped.
 pub(super) struct Watch {
-    seen: Arc<Mutex<Vec<(Instant, u64)>>>,
+    seen: Arc<Looks>,
     /// What it will be, once that is known.
     until: Arc<OnceLock<u64>>,
     task: Option<AbortHandle>,
@@ -30,7 +33,7 @@ impl Watch {
     }
 
     pub(super) fn start(tables: Client, system: System, coupon: String) -> Self {
-        let (seen, until): (Arc<Mutex<Vec<(Instant, u64)>>>, Arc<OnceLock<u64>>) = Default::default();
+        let (seen, until) = (Arc::<Looks>::default(), Arc::<OnceLock<u64>>::default());
         let (looks, ends) = (Arc::clone(&seen), Arc::clone(&until));
         let task = tokio::spawn(async move {
             loop {
