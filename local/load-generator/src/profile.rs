@@ -167,7 +167,7 @@ fn hot(size: Size) -> Profile {
         id: "hot",
         name: "a hot coupon among cold ones",
         says: format!(
-            "{STEADY:.0} requests a second for {seconds:.0} s: four of five for one coupon, the others for {COLD} cold ones."
+            "{STEADY:.0} requests a second for {seconds} s: four of five for one coupon, the others for {COLD} cold ones."
         ),
         plans: vec![plan(Asking::HotAmongCold { cold: COLD }, Pace::Rate { per_second: STEADY, seconds }, PLENTY)],
         sold_out: false,
@@ -180,7 +180,7 @@ fn duplicates(size: Size) -> Profile {
         id: "duplicates",
         name: "a storm of duplicates",
         says: format!(
-            "{STEADY:.0} requests a second for {seconds:.0} s; everybody asks twice, one right behind the other."
+            "{STEADY:.0} requests a second for {seconds} s; everybody asks twice, one right behind the other."
         ),
         plans: vec![plan(Asking::Twice, Pace::Rate { per_second: STEADY, seconds }, PLENTY)],
         sold_out: false,
