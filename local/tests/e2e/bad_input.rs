@@ -1,5 +1,6 @@
 //! What `up` makes of parts that are not what they are said to be: one sentence that names the value and the way out, exit
-//! code 2 for what is no address at all and 1 for what is not there or is something else.
+//! code 2 for what is no address at all and 1 for what is not there or is something else. And what `local/real/check`, which
+//! tests on such parts, makes of a step that there is not.
 
 use std::net::SocketAddr;
 
@@ -136,4 +137,17 @@ async fn an_audit_of_a_broker_without_our_topics_names_the_topic_and_who_makes_i
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{told}");
     says(&told, &["cannot check", "coupon-issue-request", "`cargo local up` makes it"]);
+}
+
+#[tokio::test]
+async fn a_step_of_the_real_check_that_there_is_not_is_refused_with_the_names_of_all() {
+    let check = concat!(env!("CARGO_MANIFEST_DIR"), "/real/check");
+    let output = tokio::process::Command::new(check).args(["maping", "needs", "wach"]).output().await.unwrap();
+    assert_eq!((output.status.code(), output.stdout), (Some(2), Vec::new()), "nothing is run");
+    let told = String::from_utf8(output.stderr).unwrap();
+    says(&told, &["maping", "wach"]);
+    let script = std::fs::read_to_string(check).unwrap();
+    let steps: Vec<&str> = script.split("step \"").skip(1).filter_map(|rest| rest.split([' ', ',', '"']).next()).collect();
+    assert!(steps.len() >= 9, "{steps:?}");
+    says(told.lines().last().unwrap(), &steps);
 }

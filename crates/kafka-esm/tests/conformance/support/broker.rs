@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 
 /// Somebody else's broker, `host:port,…`.
 const SERVERS: &str = "ESM_BOOTSTRAP_SERVERS";
+/// `real` where nothing of ours may take a part's place, as `local/real/check` wants it.
+const PARTS: &str = "FIRSTCOME_PARTS";
 
 /// Its address, once it takes connections.
 pub(crate) fn address() -> &'static str {
@@ -21,9 +23,26 @@ pub(crate) fn is_embedded() -> bool {
     external().is_none()
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test's own switch")]
+#[expect(clippy::disallowed_methods, reason = "a test's own switches")]
 fn external() -> Option<String> {
-    std::env::var(SERVERS).ok().filter(|servers| !servers.is_empty())
+    chosen(std::env::var(SERVERS).ok(), std::env::var(PARTS).ok().as_deref())
+}
+
+/// Whoever wants real parts and gives no address would take the embedded broker's results for Kafka's.
+fn chosen(servers: Option<String>, parts: Option<&str>) -> Option<String> {
+    let servers = servers.filter(|servers| !servers.is_empty());
+    assert!(servers.is_some() || parts != Some("real"), "{PARTS} is real, and {SERVERS} names no broker");
+    servers
+}
+
+#[test]
+fn without_an_address_the_embedded_broker_serves_unless_real_parts_are_wanted() {
+    let given = || Some("a:1".to_owned());
+    assert_eq!((chosen(given(), Some("real")), chosen(given(), None)), (given(), given()));
+    assert_eq!((chosen(Some(String::new()), None), chosen(None, Some("embedded"))), (None, None));
+    for servers in [None, Some(String::new())] {
+        assert!(std::panic::catch_unwind(|| chosen(servers, Some("real"))).is_err());
+    }
 }
 
 fn start() -> (String, Option<Child>) {
