@@ -62,6 +62,7 @@
 //! [`Mapping`] is the configuration as CloudFormation has it, [`start`] runs it. Inside, `poller.rs` reads, `engine/`
 //! decides, `runner.rs` acts. No function links this crate.
 
+mod client;
 mod clock;
 mod destination;
 mod emulator;

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_event::{HeaderView, RecordView};
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message, Timestamp};
@@ -21,6 +20,7 @@ use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc;
 
+use crate::client;
 use crate::clock;
 use crate::engine::Uncommitted;
 use crate::error::EsmError;
@@ -37,15 +37,12 @@ const HAND_OVER_MAX: usize = 1_000;
 const HAND_OVER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Hand-overs that may wait for the runner.
 const HAND_OVERS_WAITING_MAX: usize = 4;
-/// Longest back-off, and some time for a destination, beyond the function's own time-out.
-const POLL_INTERVAL_SLACK: Duration = Duration::from_secs(90);
 /// How long a broker may take to tell of its topics, and how often a topic is looked for that it does not tell of.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 const TOPIC_ATTEMPTS_MAX: usize = 15;
 const TOPIC_ATTEMPTS_APART: Duration = Duration::from_millis(200);
 /// Errors of a client that could not connect: one a broker and an attempt, of which there are few.
 const ERRORS_READ_MAX: usize = 1_000;
-const POLL_INTERVAL_MIN: Duration = Duration::from_secs(900);
 
 /// What the runner learns from the poller, in order.
 #[derive(Debug)]
@@ -148,7 +145,7 @@ impl Poller {
                 "built with panic = abort, so that a header whose name is no UTF-8 ends the process; build it with unwind"
             );
         }
-        let config = client_config(settings, client);
+        let config = client::consumer(settings, client);
         let consumer: EsmConsumer = config.create_with_context(shared).map_err(EsmError::of_creation)?;
         let partitions = check_topics(&consumer, settings)?;
         consumer.context().original_partitions.store(partitions, Ordering::Relaxed);
@@ -158,36 +155,6 @@ impl Poller {
         let thread = std::thread::Builder::new().name("kafka-esm-poller".into()).spawn(move || run(&polled))?;
         Ok(Self { consumer, news: received, thread })
     }
-}
-
-/// The mapping's own needs come last: the client's properties may say how to reach a broker, not how to consume.
-fn client_config(settings: &Settings, client: &BTreeMap<String, String>) -> ClientConfig {
-    let poll_interval = (settings.function_timeout + POLL_INTERVAL_SLACK).max(POLL_INTERVAL_MIN);
-    let mut config = ClientConfig::new();
-    // Defaults that a client property may replace. A full queue must not delay the next fetch by its default second.
-    config
-        .set("client.id", "kafka-esm")
-        // A rebalance is held until the running invocations end, and polls nothing meanwhile.
-        .set("max.poll.interval.ms", poll_interval.as_millis().to_string())
-        .set("session.timeout.ms", "10000")
-        .set("topic.metadata.refresh.interval.ms", "10000")
-        .set("fetch.queue.backoff.ms", "10")
-        .set("fetch.error.backoff.ms", "50")
-        .set("queued.min.messages", "10000")
-        .set("queued.max.messages.kbytes", "16384")
-        .set("socket.keepalive.enable", "true");
-    config.extend(client.iter().map(|(name, value)| (name.clone(), value.clone())));
-    config
-        .set("bootstrap.servers", &settings.bootstrap_servers)
-        .set("group.id", &settings.group)
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        .set("enable.partition.eof", "false")
-        .set("allow.auto.create.topics", "false")
-        // What to do about a position that is not in the log is for `reposition` to say.
-        .set("auto.offset.reset", "error")
-        .set("partition.assignment.strategy", "range,roundrobin");
-    config
 }
 
 /// How many partitions the topic has. A missing topic is refused here, where it can be said.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use rdkafka::ClientConfig;
 use rdkafka::producer::FutureProducer;
 use tokio::sync::watch;
 
-use crate::destination::delivery::{DELIVERY_TIMEOUT, Deliverer};
+use crate::client;
+use crate::destination::delivery::Deliverer;
 use crate::destination::{Destination, http_uri};
 use crate::emulator::Emulator;
 use crate::engine::Engine;
@@ -91,34 +91,7 @@ pub async fn start(
 /// A producer for a destination that is a topic.
 fn producer(settings: &Settings, client: &BTreeMap<String, String>) -> Result<Option<FutureProducer>, EsmError> {
     let Some(Destination::Kafka { .. }) = &settings.destination else { return Ok(None) };
-    producer_config(&settings.bootstrap_servers, client).create().map(Some).map_err(EsmError::of_creation)
-}
-
-fn producer_config(bootstrap_servers: &str, client: &BTreeMap<String, String>) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config.extend(
-        client.iter().filter(|(name, _)| !is_not_for_it(name)).map(|(name, value)| (name.clone(), value.clone())),
-    );
-    config
-        .set("bootstrap.servers", bootstrap_servers)
-        .set("acks", "all")
-        // What is sent again after a lost answer is written once, and in its place.
-        .set("enable.idempotence", "true")
-        .set("linger.ms", "0")
-        .set("message.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string())
-        // As Kafka's own clients have it, and with them AWS's poller; librdkafka's default is CRC32.
-        .set("partitioner", "murmur2_random");
-    config
-}
-
-/// Properties that librdkafka would only warn about in a producer, and other names of those that are set here: which of two
-/// names wins is left to the order of a hash map.
-fn is_not_for_it(name: &str) -> bool {
-    const OF_CONSUMERS: [&str; 7] =
-        ["fetch.", "queued.", "session.", "heartbeat.", "auto.offset", "max.poll", "group."];
-    const ALIASES: [&str; 4] =
-        ["request.required.acks", "delivery.timeout.ms", "queue.buffering.max.ms", "metadata.broker.list"];
-    OF_CONSUMERS.iter().any(|prefix| name.starts_with(prefix)) || ALIASES.contains(&name)
+    client::producer(&settings.bootstrap_servers, client).create().map(Some).map_err(EsmError::of_creation)
 }
 
 impl Running {
@@ -180,40 +153,5 @@ impl Running {
     pub async fn stop(&self) -> Result<Metrics, EsmError> {
         self.stop.send_replace(true);
         self.ended().await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_destinations_producer_is_safe_and_ends_whatever_the_client_properties_say() {
-        let given = [
-            ("acks", "0"),
-            ("request.required.acks", "0"),
-            ("message.timeout.ms", "600000"),
-            ("delivery.timeout.ms", "600000"),
-            ("session.timeout.ms", "6000"),
-            ("bootstrap.servers", "elsewhere:1"),
-            ("metadata.broker.list", "elsewhere:1"),
-            ("security.protocol", "ssl"),
-        ];
-        let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let config = producer_config("here:9092", &given);
-        for (name, value) in [
-            ("acks", Some("all")),
-            ("request.required.acks", None),
-            ("enable.idempotence", Some("true")),
-            ("message.timeout.ms", Some("30000")),
-            ("delivery.timeout.ms", None),
-            ("session.timeout.ms", None),
-            ("bootstrap.servers", Some("here:9092")),
-            ("metadata.broker.list", None),
-            ("partitioner", Some("murmur2_random")),
-            ("security.protocol", Some("ssl")),
-        ] {
-            assert_eq!(config.get(name), value, "{name}");
-        }
     }
 }

@@ -8,6 +8,8 @@ use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 use crate::ConfigError;
 
 const BOOTSTRAP: &str = "bootstrap.servers";
+/// librdkafka's older name of the same. Of two names of one property the one that it is told last counts.
+const BOOTSTRAP_ALIAS: &str = "metadata.broker.list";
 
 /// A request that is not answered in this time is given up and its connection with it, so that a socket that died
 /// while the process was frozen does not eat the whole budget.
@@ -48,7 +50,7 @@ impl Connection {
     /// The properties of a librdkafka configuration file: `name=value` lines, empty ones and `#` comments left out,
     /// blanks around both trimmed. They win over this crate's defaults, but not over what makes a producer safe. With TLS and
     /// no `ssl.ca.…` the system's certificates count.
-    /// `bootstrap_servers` replaces the file's.
+    /// `bootstrap_servers` replaces the file's, by whichever of its two names.
     ///
     /// # Errors
     /// A line that is no `name=value`; no `bootstrap.servers` at all.
@@ -66,8 +68,10 @@ impl Connection {
                 .ok_or(ConfigError::Property { line: place.saturating_add(1) })?;
             properties.insert(name.to_owned(), value.to_owned());
         }
-        if let Some(servers) = bootstrap_servers {
-            properties.insert(BOOTSTRAP.to_owned(), servers.to_owned());
+        let by_alias = properties.remove(BOOTSTRAP_ALIAS);
+        let of_file = properties.remove(BOOTSTRAP).or(by_alias);
+        if let Some(servers) = bootstrap_servers.map(str::to_owned).or(of_file) {
+            properties.insert(BOOTSTRAP.to_owned(), servers);
         }
         let has_tls = properties
             .get("security.protocol")

@@ -137,6 +137,21 @@ fn a_properties_file_is_read_as_librdkafka_writes_it() {
     assert_eq!(elsewhere.get("bootstrap.servers"), Some("other:9092"));
 }
 
+/// librdkafka has two names for the brokers, and the one that it is told last counts: told both, it may be any.
+#[test]
+fn the_brokers_have_one_name_whatever_a_properties_file_calls_them() {
+    for (text, given, expected) in [
+        ("metadata.broker.list=old:1", None, "old:1"),
+        ("metadata.broker.list=old:1\nbootstrap.servers=new:1", None, "new:1"),
+        ("metadata.broker.list=old:1", Some("given:1"), "given:1"),
+        ("bootstrap.servers=new:1\nmetadata.broker.list=old:1", Some("given:1"), "given:1"),
+    ] {
+        let connection = Connection::from_properties(text, given).unwrap();
+        assert_eq!(connection.get("bootstrap.servers"), Some(expected), "{text}");
+        assert_eq!(connection.get("metadata.broker.list"), None, "{text}");
+    }
+}
+
 #[test]
 fn with_tls_the_systems_certificates_count_unless_others_are_named() {
     for (text, expected) in [

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Problems, RETRIES_WITH_DESTINATION, Start};
+use crate::client::{SERVERS, SERVERS_ALIAS};
 use crate::destination::Destination;
 use crate::emulator::{Emulator, Pbr};
 use crate::filter::Filters;
@@ -60,7 +61,7 @@ pub(super) fn bootstrap_servers(
 ) -> String {
     let endpoints = mapping.self_managed_event_source.as_ref().map(|source| &source.endpoints.kafka_bootstrap_servers);
     let of_mapping = endpoints.map(|servers| servers.join(",")).filter(|joined| !joined.is_empty());
-    let of_client = client.get("bootstrap.servers").cloned();
+    let of_client = client.get(SERVERS).or_else(|| client.get(SERVERS_ALIAS)).cloned();
     let servers = of_client.or(of_mapping).unwrap_or_default().replace(' ', "");
     let address = |server: &str| {
         server

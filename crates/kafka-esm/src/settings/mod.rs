@@ -87,7 +87,7 @@ impl Problems {
 }
 
 impl Settings {
-    /// Checks everything; `client` are the librdkafka properties, whose `bootstrap.servers` win.
+    /// Checks everything; `client` are the librdkafka properties, whose brokers win.
     pub(crate) fn new(
         mapping: &Mapping,
         emulator: &Emulator,

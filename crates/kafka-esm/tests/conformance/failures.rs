@@ -246,6 +246,29 @@ async fn c41_a_topic_receives_a_key_where_kafkas_own_producers_put_it() {
     }
 }
 
+/// What fits into an invocation, and what does not, for a topic takes what its own limit allows.
+#[tokio::test(flavor = "multi_thread")]
+async fn c41_a_topic_receives_records_as_large_as_it_allows() {
+    const BYTES: [usize; 3] = [800_000, 4_600_000, 4_800_000];
+    let world = World::new(|_, _| Reply::error()).await;
+    let target = format!("{}-dlq", world.topic);
+    create_topic(&target, 1).await;
+    let world = world
+        .set("DestinationConfig", json!({"OnFailure": {"Destination": format!("kafka://{target}")}}))
+        .set("MaximumRetryAttempts", 0);
+    for bytes in BYTES {
+        world.write(text(0, &"x".repeat(bytes))).await;
+    }
+    let running = world.start().await;
+    world.wait_committed(0, 3).await;
+    let metrics = stop(running).await;
+    assert_eq!((metrics.on_failure_destination_delivered_event_count, metrics.dropped_event_count), (3, 0));
+    for ((_, message), bytes) in world.read_all(&target, 3).await.into_iter().zip(BYTES) {
+        let value = message["payload"]["records"][world.key(0)][0]["value"].as_str().unwrap();
+        assert_eq!(value.len(), bytes.div_ceil(3) * 4, "all of it, in base64");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn c42_a_destination_topic_that_does_not_exist_is_refused_at_the_start() {
     let world = World::new(|_, _| Reply::ok()).await;
