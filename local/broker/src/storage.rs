@@ -4,6 +4,8 @@
 //!   tansu-storage 0.6 panics at both, and at a partition that it does not know; its storage task is dead from then on.
 //! - It looks every record's headers up in a table without an index, so that a fetch costs records times headers.
 //! - It plans every statement anew, also for a consumer that waits and asks for every partition's end.
+//! - A record that is larger than a fetch may be, 5 MiB at most, is never handed over, and nobody reads past it.
+//! - Asked for the first record of a time, it answers 0 where there is nothing so late: everything, to whoever starts there.
 //! - A member of a group that falls silent takes its partitions with it, and commits when it wakes up.
 //!
 //! Everything else is handed through. The producers' epochs: `producers.rs`; groups: `groups.rs`; what is remembered:
@@ -37,6 +39,11 @@ use uuid::Uuid;
 use crate::groups::{Groups, formed_anew};
 use crate::known::Known;
 use crate::producers::Producers;
+
+/// Larger than any record: what is not found below this is not there.
+const RECORD_BYTES_MAX: u32 = 128 * 1024 * 1024;
+/// Kafka's answer where a partition has no record of a time or later.
+const NOTHING_SO_LATE: i64 = -1;
 
 /// tansu's storage, and the producers that it may see.
 #[derive(Clone, Debug)]
@@ -116,7 +123,15 @@ impl Storage for LogStorage {
         if offset >= self.offset_stage(topition).await?.high_watermark() {
             return Ok(Vec::new());
         }
-        self.inner.fetch(topition, offset, min_bytes, max_bytes, isolation).await
+        let mut limit = max_bytes;
+        loop {
+            let batches = self.inner.fetch(topition, offset, min_bytes, limit, isolation).await?;
+            // Nothing is a batch of no records.
+            if batches.iter().any(|batch| batch.record_count > 0) || limit >= RECORD_BYTES_MAX {
+                return Ok(batches);
+            }
+            limit = limit.saturating_mul(2);
+        }
     }
 
     async fn offset_stage(&self, topition: &Topition) -> Result<OffsetStage> {
@@ -135,7 +150,13 @@ impl Storage for LogStorage {
         isolation_level: IsolationLevel,
         offsets: &[(Topition, ListOffset)],
     ) -> Result<Vec<(Topition, ListOffsetResponse)>> {
-        self.inner.list_offsets(isolation_level, offsets).await
+        let mut listed = self.inner.list_offsets(isolation_level, offsets).await?;
+        for ((_, asked), (_, told)) in offsets.iter().zip(&mut listed) {
+            if matches!(asked, ListOffset::Timestamp(_)) && told.timestamp.is_none() {
+                told.offset = Some(NOTHING_SO_LATE);
+            }
+        }
+        Ok(listed)
     }
 
     async fn offset_commit(

@@ -1,4 +1,4 @@
-//! Records that are given up, and where they go: C15, C32 to C39, C41 to C44, C58.
+//! Records that are given up, and where they go: C15, C32 to C44, C58.
 
 use std::time::Duration;
 
@@ -168,6 +168,32 @@ async fn c39_a_record_that_is_too_old_is_never_invoked() {
     assert_eq!(message.get("responseContext"), Some(&Value::Null));
     assert_eq!(message["KafkaBatchInfo"]["recordsInfo"][world.key(0)]["lastRecordOffset"], "0");
     stop(running).await;
+}
+
+/// The least age is a minute, most of which the record has behind it when it is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn c40_a_record_that_grows_too_old_during_its_retries_leaves_and_the_others_go_on() {
+    let has = |call: &Call, offset: i64| call.offsets().values().flatten().any(|found| *found == offset);
+    let (world, taker) =
+        with_destination(SQS, move |_, call| if has(call, 0) { Reply::error() } else { Reply::ok() }).await;
+    let world = world.set("MaximumRecordAgeInSeconds", 60).set("MaximumRetryAttempts", 10_000);
+    // First, for its time passes while a group is joined.
+    let running = world.start().await;
+    let written = time::OffsetDateTime::now_utc() - Duration::from_secs(54);
+    let timestamp = i64::try_from(written.unix_timestamp_nanos() / 1_000_000).unwrap();
+    world.write(Entry { timestamp: Some(timestamp), ..text(0, "old") }).await;
+    world.write(text(0, "young")).await;
+    world.wait_committed(0, 2).await;
+    let calls = world.function.calls();
+    let tries = calls.iter().filter(|call| has(call, 0)).count();
+    assert!(tries > 1, "it was tried again: {tries}");
+    assert_eq!(calls.last().unwrap().offsets(), [(world.key(0), vec![1])].into(), "and then without it");
+    let message = taker.calls()[0].event.clone();
+    assert_eq!(message["requestContext"]["condition"], "RecordAgeExceeded");
+    let span = &message["KafkaBatchInfo"]["recordsInfo"][world.key(0)];
+    assert_eq!((&span["firstRecordOffset"], &span["lastRecordOffset"]), (&json!("0"), &json!("0")));
+    let metrics = stop(running).await;
+    assert_eq!((metrics.on_failure_destination_delivered_event_count, metrics.dropped_event_count), (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

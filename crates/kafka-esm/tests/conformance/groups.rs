@@ -33,16 +33,31 @@ async fn c48_c49_latest_delivers_what_comes_after_ready_and_commits_outweigh_it_
     stop(running).await;
 }
 
+/// Each partition has its own first record of a time: of the first one the time is a record's own, in the second it lies
+/// between two, and in the third there is nothing so late.
 #[tokio::test(flavor = "multi_thread")]
-async fn c49_a_start_at_a_time_begins_with_the_first_record_of_that_time() {
+async fn c49_a_start_at_a_time_begins_with_the_first_record_of_that_time_on_each_partition() {
+    const SECONDS: [&[i64]; 3] = [&[100, 150, 200, 300], &[10, 20, 30, 149, 151], &[50, 149]];
+    const FIRST: [i64; 3] = [1, 4, 2];
     let world = World::new(|_, _| Reply::ok()).await;
-    for second in [100, 200, 300] {
-        world.write(Entry { timestamp: Some(second * 1000), ..text(1, "x") }).await;
+    for (partition, seconds) in (0..).zip(SECONDS) {
+        for second in seconds {
+            world.write(Entry { timestamp: Some(second * 1000), ..text(partition, "x") }).await;
+        }
     }
     let world = world.set("StartingPosition", "AT_TIMESTAMP").set("StartingPositionTimestamp", 150);
     let running = world.start().await;
-    world.wait_committed(1, 3).await;
-    assert_eq!(world.function.places(), [(world.key(1), 1), (world.key(1), 2)]);
+    // Behind everything, and the only one of the third partition.
+    for partition in 0..3 {
+        world.write(Entry { timestamp: Some(400_000), ..text(partition, "new") }).await;
+    }
+    for (partition, (seconds, first)) in (0..).zip(SECONDS.into_iter().zip(FIRST)) {
+        let end = i64::try_from(seconds.len()).unwrap() + 1;
+        world.wait_committed(partition, end).await;
+        let of_partition = world.function.places().into_iter().filter(|(key, _)| *key == world.key(partition));
+        let offsets: Vec<i64> = of_partition.map(|(_, offset)| offset).collect();
+        assert_eq!(offsets, (first..end).collect::<Vec<_>>(), "partition {partition}");
+    }
     stop(running).await;
 }
 

@@ -5,9 +5,10 @@
 //!     cargo test -p kafka-esm --test conformance                                            # the embedded broker
 //!     ESM_BOOTSTRAP_SERVERS=127.0.0.1:9092 cargo test -p kafka-esm --test conformance       # any other
 //!
-//! Topics and groups have names of their own and are deleted at the end, so the broker may be somebody's. What the
-//! embedded broker cannot show is asserted there as what it does instead: C08, for it keeps the producer's time whatever
-//! the topic says.
+//! Topics and groups have names of their own and are deleted at the end, so the broker may be somebody's. The embedded
+//! broker cannot show C08, for it keeps the producer's time whatever the topic says, which is asserted there; nor what
+//! retention takes and a topic that is made anew (C48), for it answers a fetch of what it does not have with nothing; nor
+//! added partitions (C49), which it does not add. The last three return at once there.
 //!
 //! Slow for a reason: joining a group takes its time with every broker, and a session at least six seconds.
 

@@ -185,7 +185,10 @@ impl World {
     pub(crate) async fn read_all(&self, topic: &str, count: usize) -> Vec<(Option<Vec<u8>>, Value)> {
         let topic = topic.to_owned();
         let read = tokio::task::spawn_blocking(move || {
-            let consumer: BaseConsumer = client().set("group.id", format!("{topic}-reader")).create().unwrap();
+            // A commit that ends would end a poll as well, without a message.
+            let mut config = client();
+            config.set("group.id", format!("{topic}-reader")).set("enable.auto.commit", "false");
+            let consumer: BaseConsumer = config.create().unwrap();
             let mut list = TopicPartitionList::new();
             list.add_partition_offset(&topic, 0, Offset::Beginning).unwrap();
             consumer.assign(&list).unwrap();
