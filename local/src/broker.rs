@@ -158,7 +158,7 @@ impl Progress {
 /// The file cannot be read, or has a line that is no property.
 pub fn connection(bootstrap_servers: &str, config: Option<&Path>) -> anyhow::Result<Connection> {
     let Some(path) = config else { return Ok(Connection::plaintext(bootstrap_servers)) };
-    let text = std::fs::read_to_string(path).with_context(|| format!("--kafka-config {}", path.display()))?;
+    let text = crate::cli::read_file("--kafka-config", path, "name=value lines")?;
     match Connection::from_properties(&text, Some(bootstrap_servers)) {
         Ok(connection) => Ok(connection),
         Err(error) => bail!("--kafka-config {}: {error}", path.display()),

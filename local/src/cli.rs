@@ -4,7 +4,7 @@
 //! A new command is an options struct here, a variant of [`Command`] and an arm in `dispatch`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -169,6 +169,14 @@ pub fn main() -> ExitCode {
             exit_code(&error)
         }
     }
+}
+
+/// The text of a file that an option names; `content` is what it has to be of, for the sentence where it cannot be read.
+pub(crate) fn read_file(option: &str, path: &Path, content: &str) -> Result<String, Misused> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let path = path.display();
+        Misused(format!("{option} {path} cannot be read ({error}); name a file of {content}, or leave {option} out"))
+    })
 }
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {

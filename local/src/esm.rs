@@ -30,28 +30,31 @@ Example, with a function that `cargo lambda watch` runs:
   cargo local esm --bootstrap-servers 127.0.0.1:9092 --topic orders --config mapping.yaml \\
       --invoke http://127.0.0.1:9000/2015-03-31/functions/orders-worker/invocations --metrics-port 9400
 
-mapping.yaml, every line of which may be left out but for StartingPosition:
+mapping.yaml, of which StartingPosition alone has to be there. Any other line may be left out, with what is indented
+below it, and is asked for by name where another line needs it:
 
-  StartingPosition: TRIM_HORIZON        # or LATEST, AT_TIMESTAMP
+  StartingPosition: TRIM_HORIZON        # or LATEST; or AT_TIMESTAMP, with
+                                        # StartingPositionTimestamp: SECONDS since 1970
+  FunctionName: orders-worker           # as a destination is told; unset is the NAME of --invoke
   BatchSize: 100                        # 1 to 10000
   MaximumBatchingWindowInSeconds: 1     # 0 to 300; unset is half a second
   SelfManagedKafkaEventSourceConfig:
     ConsumerGroupId: orders-worker      # unset is a new group at every start
   FilterCriteria:
     Filters: [{Pattern: '{\"value\":{\"kind\":[\"order\"]}}'}]
-  ProvisionedPollerConfig:              # what follows needs provisioned mode
+  ProvisionedPollerConfig:              # provisioned mode, which the next four need
     MinimumPollers: 1
   FunctionResponseTypes: [ReportBatchItemFailures]
   MaximumRetryAttempts: 3               # -1 is for ever
   MaximumRecordAgeInSeconds: 3600
   BisectBatchOnFunctionError: true
-  DestinationConfig:
+  DestinationConfig:                    # an ARN, or kafka://TOPIC in provisioned mode
     OnFailure: {Destination: 'arn:aws:sqs:us-east-1:123456789012:failed'}
   Emulator:                             # where AWS is silent; all optional
     pbr: selective                      # or resume: from the lowest named on
-    null_key: omit                      # or null
-    null_value: omit                    # or null
-    null_header: empty                  # or null
+    null_key: omit                      # or 'null', in quotes
+    null_value: omit                    # or 'null'
+    null_header: empty                  # or 'null'
     filter_mismatch: pass               # or drop: what no filter applies to
     lenient_errors: false               # true: errorType alone is an error
     provisioned: false                  # true: without the config above
@@ -181,7 +184,7 @@ fn with_flags(
 /// A file as JSON, which YAML 1.2 is a superset of.
 fn read(path: &Path) -> anyhow::Result<Value> {
     let named = || format!("--config {}", path.display());
-    let text = std::fs::read_to_string(path).with_context(named)?;
+    let text = crate::cli::read_file("--config", path, "YAML or JSON")?;
     if text.trim_start().starts_with('{') {
         return serde_json::from_str(&text).with_context(named);
     }
@@ -269,6 +272,38 @@ mod tests {
         assert_eq!(read_text(json).unwrap(), read_text(yaml).unwrap());
         for bad in ["a: !Ref b", "a: [", "{", "1: 2", "a: 1\n---\nb: 2\n"] {
             assert!(read_text(bad).is_err(), "{bad}");
+        }
+    }
+
+    /// The example of the help without one of its lines and what is indented below it: what `esm` says to that.
+    fn without_line(lines: &[&str], left_out: usize) -> Result<(), String> {
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let below = lines[left_out + 1..].iter().take_while(|line| indent(line) > indent(lines[left_out])).count();
+        let kept = [&lines[..left_out], &lines[left_out + 1 + below..]].concat();
+        let file = read_text(&kept.join("\n")).map_err(|error| format!("{error:#}"))?;
+        let checked = Mapping::from_value(file).and_then(|read| with_flags(read, &options()));
+        let checked = checked.and_then(|(mapping, emulator)| kafka_esm::check(&mapping, &emulator));
+        checked.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_line_of_the_helps_example_may_be_left_out_or_is_asked_for_by_name() {
+        let example = AFTER_HELP.split_once("needs it:\n\n").unwrap().1.split_once("\n\n").unwrap().0;
+        let lines: Vec<&str> = example.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+        assert!(lines.len() > 25, "{example}");
+        for (place, line) in lines.iter().enumerate() {
+            let said = without_line(&lines, place);
+            let asked_for = match line.trim_start().split(':').next().unwrap() {
+                "StartingPosition" => "StartingPosition: TRIM_HORIZON, LATEST or AT_TIMESTAMP, not nothing",
+                "ProvisionedPollerConfig" => "add a ProvisionedPollerConfig",
+                // The section, and the address in it.
+                "Emulator" | "destinations" | "'arn" => "Emulator.destinations has no HTTP address",
+                _ => {
+                    assert_eq!(said, Ok(()), "without {line}");
+                    continue;
+                }
+            };
+            assert!(said.as_ref().is_err_and(|said| said.contains(asked_for)), "without {line}: {said:?}");
         }
     }
 

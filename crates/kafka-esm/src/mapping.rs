@@ -155,13 +155,19 @@ pub struct MetricsConfig {
 }
 
 impl Mapping {
-    /// Reads a configuration file's content: the mapping's properties, and `Emulator` among them.
+    /// Reads a configuration file's content: the mapping's properties, and `Emulator` among them. A section with nothing in
+    /// it, which YAML reads as null, is there and empty: `ProvisionedPollerConfig:` is provisioned mode.
     ///
     /// # Errors
     /// [`EsmError::Refused`] names the key and the value that cannot be.
     pub fn from_value(mut value: Value) -> Result<(Self, Emulator), EsmError> {
         if !value.is_object() {
             return Err(EsmError::Refused(vec![format!("an object of properties, not {value}")]));
+        }
+        for section in ["/ProvisionedPollerConfig", "/Emulator", "/Emulator/destinations"] {
+            if let Some(empty) = value.pointer_mut(section).filter(|found| found.is_null()) {
+                *empty = Value::Object(serde_json::Map::new());
+            }
         }
         let emulator = value.as_object_mut().and_then(|object| object.remove("Emulator"));
         let emulator = emulator.map_or_else(|| Ok(Emulator::default()), |found| typed(found, "Emulator."))?;
@@ -196,6 +202,20 @@ mod tests {
         assert_eq!((mapping.topics, mapping.batch_size), (vec!["t".to_owned()], Some(10)));
         assert_eq!((emulator.pbr, emulator.null_key), (Pbr::Resume, NullText::Null));
         assert_eq!(emulator.function_timeout_seconds, Emulator::default().function_timeout_seconds);
+    }
+
+    #[test]
+    fn a_section_without_lines_is_there_and_empty() {
+        let (mapping, emulator) =
+            Mapping::from_value(json!({"ProvisionedPollerConfig": null, "Emulator": null})).unwrap();
+        assert_eq!(mapping.provisioned_poller_config, Some(ProvisionedPollerConfig::default()));
+        assert_eq!(emulator, Emulator::default());
+        let (_, emulator) = Mapping::from_value(json!({"Emulator": {"destinations": null}})).unwrap();
+        assert_eq!(emulator, Emulator::default());
+        assert!(
+            refusal(json!({"Emulator": {"null_key": null}})).contains("Emulator.null_key"),
+            "which could be two things"
+        );
     }
 
     #[test]

@@ -147,7 +147,8 @@ async fn a_step_of_the_real_check_that_there_is_not_is_refused_with_the_names_of
     let told = String::from_utf8(output.stderr).unwrap();
     says(&told, &["maping", "wach"]);
     let script = std::fs::read_to_string(check).unwrap();
-    let steps: Vec<&str> = script.split("step \"").skip(1).filter_map(|rest| rest.split([' ', ',', '"']).next()).collect();
+    let steps: Vec<&str> =
+        script.split("step \"").skip(1).filter_map(|rest| rest.split([' ', ',', '"']).next()).collect();
     assert!(steps.len() >= 9, "{steps:?}");
     says(told.lines().last().unwrap(), &steps);
 }

@@ -50,7 +50,7 @@ impl Destination {
             return if valid {
                 Ok(Self::Kafka { topic: topic.into() })
             } else {
-                Err(format!("{address} names no topic"))
+                Err(format!("{address} names no topic; kafka://NAME, of letters, digits, `.`, `_` and `-`"))
             };
         }
         let with_event = match address.split(':').nth(2) {
@@ -63,7 +63,11 @@ impl Destination {
             }
         };
         let target = addresses.get(address);
-        let target = target.ok_or_else(|| format!("Emulator.destinations has no HTTP address for {address}"))?;
+        let target = target.ok_or_else(|| {
+            format!(
+                "Emulator.destinations has no HTTP address for {address}; add one, which takes the payloads by POST"
+            )
+        })?;
         let uri = http_uri(target).map_err(|problem| format!("Emulator.destinations: {problem}"))?;
         Ok(Self::Http { uri, with_event })
     }

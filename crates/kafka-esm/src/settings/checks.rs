@@ -36,11 +36,16 @@ pub(super) fn to_usize(checked: i64) -> usize {
 
 /// Each setting that needs provisioned mode by name, and what the emulator does not do.
 pub(super) fn refuse_the_unsupported(mapping: &Mapping, provisioned: bool, problems: &mut Problems) {
-    problems.check(mapping.enabled.unwrap_or(true), || "Enabled: a disabled mapping polls nothing".to_owned());
-    let kafka = mapping.self_managed_kafka_event_source_config.as_ref();
-    problems.check(kafka.is_none_or(|config| config.schema_registry_config.is_none()), || {
-        "SelfManagedKafkaEventSourceConfig.SchemaRegistryConfig: the emulator reads no schema registry".to_owned()
+    problems.check(mapping.enabled.unwrap_or(true), || {
+        "Enabled: false, and a disabled mapping polls nothing; set true or nothing to start it".to_owned()
     });
+    let kafka = mapping.self_managed_kafka_event_source_config.as_ref();
+    if let Some(given) = kafka.and_then(|config| config.schema_registry_config.as_ref()) {
+        problems.add(format!(
+            "SelfManagedKafkaEventSourceConfig.SchemaRegistryConfig: {given}, but the emulator reads no schema registry; \
+             leave it out, and records come as they are in the topic"
+        ));
+    }
     let needs_provisioned = [
         ("MaximumRetryAttempts", mapping.maximum_retry_attempts.is_some()),
         ("MaximumRecordAgeInSeconds", mapping.maximum_record_age_in_seconds.is_some()),
@@ -87,9 +92,13 @@ pub(super) fn group(mapping: &Mapping, problems: &mut Problems) -> String {
 pub(super) fn start(mapping: &Mapping, problems: &mut Problems) -> Start {
     let timestamp = mapping.starting_position_timestamp;
     let position = mapping.starting_position.as_deref();
-    problems.check(timestamp.is_none() || position == Some("AT_TIMESTAMP"), || {
-        "StartingPositionTimestamp: only with StartingPosition AT_TIMESTAMP".to_owned()
-    });
+    if let Some(seconds) = timestamp.filter(|_| position != Some("AT_TIMESTAMP")) {
+        let position = position.unwrap_or("nothing");
+        problems.add(format!(
+            "StartingPositionTimestamp: {seconds}, but StartingPosition is {position}; set that to AT_TIMESTAMP, or leave \
+             the timestamp out"
+        ));
+    }
     match (position, timestamp) {
         (Some("TRIM_HORIZON"), _) => Start::TrimHorizon,
         (Some("LATEST"), _) => Start::Latest,
@@ -186,7 +195,9 @@ pub(super) fn destination(
                 "{name}: {address} needs provisioned mode; add a ProvisionedPollerConfig, or set Emulator.provisioned"
             )
         });
-        problems.check(target != topic, || format!("{name}: {address} is the source topic itself"));
+        problems.check(target != topic, || {
+            format!("{name}: {address} is the source topic itself, which would never end; name another topic")
+        });
     }
     destination.map_err(|problem| problems.add(format!("{name}: {problem}"))).ok()
 }
@@ -203,9 +214,11 @@ pub(super) fn access(mapping: &Mapping, problems: &mut Problems) {
     }
     let logins: Vec<&str> = kinds.iter().filter(|kind| LOGINS.contains(*kind)).copied().collect();
     problems.check(logins.len() <= 1, || format!("{name}: one way to log in at most, not {}", logins.join(" and ")));
-    problems.check(kinds.contains(&SUBNET) == kinds.contains(&SECURITY_GROUP), || {
-        format!("{name}: {SUBNET} and {SECURITY_GROUP} only together")
-    });
+    for (given, missing) in [(SUBNET, SECURITY_GROUP), (SECURITY_GROUP, SUBNET)] {
+        problems.check(!kinds.contains(&given) || kinds.contains(&missing), || {
+            format!("{name}: {given} only together with {missing}; add that, or leave both out")
+        });
+    }
 }
 
 /// What changes nothing here, since every metric is there and every log line is written, but has to be deployable.

@@ -261,7 +261,8 @@ mod tests {
         let at = json!({"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": 1_795_143_600});
         assert_eq!(settings(at).unwrap().start, Start::AtTimestamp(1_795_143_600_000));
         assert!(problems(json!({"StartingPosition": "AT_TIMESTAMP"}))[0].contains("StartingPositionTimestamp"));
-        assert!(problems(json!({"StartingPositionTimestamp": 5}))[0].contains("only with"));
+        let unused = &problems(json!({"StartingPositionTimestamp": 5}))[0];
+        assert!(unused.starts_with("StartingPositionTimestamp: 5, but StartingPosition is TRIM_HORIZON;"), "{unused}");
         let before = json!({"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": -5});
         assert!(problems(before)[0].contains("-5"));
     }

@@ -50,7 +50,7 @@ async fn the_help_names_every_flag_and_every_switch() {
 #[tokio::test]
 async fn the_example_of_the_help_is_a_mapping_that_is_taken() {
     let (_, help, _) = said(&["esm".into(), "--help".into()]).await;
-    let example = help.split_once("\n  StartingPosition:").unwrap().1.split_once("\nExit codes").unwrap().0;
+    let example = help.split_once("\n  StartingPosition:").unwrap().1.split_once("\n\n").unwrap().0;
     let world = World::new("example", |_, _| Reply::ok()).await;
     let config = world.file("example.yaml", &format!("  StartingPosition:{example}"));
     let own = ["esm", "--bootstrap-servers", &world.broker, "--topic", &world.topic, "--invoke", &world.function.url];
@@ -80,6 +80,7 @@ async fn what_cannot_be_is_refused_by_name() {
     let file = |name: &str, text: &str| replaced("--config", &world.file(name, text));
     let other_topic = ["Topics", "another", &world.topic];
     let no_topic = ["nowhere", "does not exist", &world.broker, "create it"];
+    let itself = ["DestinationConfig.OnFailure.Destination", &world.topic, "source topic", "another topic"];
     let cases: Vec<(Vec<String>, &[&str])> = vec![
         (vec!["esm".into()], &["--bootstrap-servers", "--topic", "--invoke"]),
         (with("BatchSize", json!(0)), &["BatchSize: 0", "1 to 10000"]),
@@ -97,13 +98,10 @@ async fn what_cannot_be_is_refused_by_name() {
         ),
         (with("Emulator", json!({})), &["FunctionResponseTypes", "provisioned mode"]),
         (
-            with("SelfManagedKafkaEventSourceConfig", json!({"SchemaRegistryConfig": {}})),
-            &["SchemaRegistryConfig", "no schema registry"],
+            with("SelfManagedKafkaEventSourceConfig", json!({"SchemaRegistryConfig": {"EventRecordFormat": "JSON"}})),
+            &["SchemaRegistryConfig: {\"EventRecordFormat\":\"JSON\"}", "no schema registry", "leave it out"],
         ),
-        (
-            with("DestinationConfig", json!({"OnFailure": {"Destination": format!("kafka://{}", world.topic)}})),
-            &["DestinationConfig.OnFailure.Destination", "source topic"],
-        ),
+        (with("DestinationConfig", json!({"OnFailure": {"Destination": format!("kafka://{}", world.topic)}})), &itself),
         (
             with("DestinationConfig", json!({"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:1:q"}})),
             &["DestinationConfig.OnFailure.Destination", "arn:aws:sqs:us-east-1:1:q", "Emulator.destinations"],
@@ -111,8 +109,19 @@ async fn what_cannot_be_is_refused_by_name() {
         (with("FilterCriteria", json!({"Filters": [{"Pattern": "{"}]})), &["FilterCriteria.Filters[0].Pattern"]),
         (file("a.yaml", "BatchSize: [1"), &["--config", "a.yaml"]),
         (file("b.yaml", "FunctionName: !Ref Worker"), &["--config", "b.yaml", "plain values"]),
-        (replaced("--config", "/nowhere/mapping.yaml"), &["--config /nowhere/mapping.yaml"]),
-        (replaced("--kafka-config", "/nowhere/kafka.properties"), &["--kafka-config /nowhere"]),
+        (
+            replaced("--config", "/nowhere/mapping.yaml"),
+            &["--config /nowhere/mapping.yaml cannot be read", "YAML or JSON", "leave --config out"],
+        ),
+        (
+            replaced("--kafka-config", "/nowhere/kafka.properties"),
+            &["--kafka-config /nowhere/kafka.properties cannot be read", "leave --kafka-config out"],
+        ),
+        (with("Enabled", json!(false)), &["Enabled: false", "true or nothing"]),
+        (
+            with("StartingPositionTimestamp", json!(5)),
+            &["StartingPositionTimestamp: 5", "TRIM_HORIZON", "AT_TIMESTAMP", "leave the timestamp out"],
+        ),
         (replaced("--kafka-config", &world.file("b.properties", "sasl.mechanims=PLAIN\n")), &["sasl.mechanims"]),
         (replaced("--invoke", "https://127.0.0.1:1/"), &["invoke", "https://127.0.0.1:1/", "http://host:port"]),
         (replaced("--topic", "nowhere"), &no_topic),
