@@ -60,16 +60,50 @@ async fn the_example_of_the_help_is_a_mapping_that_is_taken() {
     esm.stop().await;
 }
 
-/// Each refused with exit code 2, an error that names the value, and nothing on stdout.
+/// The command's arguments, with another value behind a flag.
+fn replaced_in(world: &World, flag: &str, value: &str) -> Vec<String> {
+    let mut arguments = world.arguments(&[]);
+    let place = arguments.iter().position(|argument| argument == flag).unwrap();
+    arguments[place + 1] = value.to_owned();
+    arguments
+}
+
+/// With exit code 2, an error that has these words, and nothing on stdout.
+async fn are_refused(cases: Vec<(Vec<String>, &[&str])>) {
+    for (arguments, words) in cases {
+        let (code, stdout, stderr) = said(&arguments).await;
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}: {stderr}");
+        for word in words {
+            assert!(error(&stderr).contains(word), "{word} in {stderr}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_none_is_named_with_the_way_out() {
+    let world = World::new("files", |_, _| Reply::ok()).await;
+    let replaced = |flag: &str, value: &str| replaced_in(&world, flag, value);
+    let file = |name: &str, text: &str| replaced("--config", &world.file(name, text));
+    let cases: Vec<(Vec<String>, &[&str])> = vec![
+        (file("a.yaml", "BatchSize: [1"), &["--config", "a.yaml"]),
+        (file("b.yaml", "FunctionName: !Ref Worker"), &["--config", "b.yaml", "plain values"]),
+        (
+            replaced("--config", "/nowhere/mapping.yaml"),
+            &["--config /nowhere/mapping.yaml cannot be read", "YAML or JSON", "leave --config out"],
+        ),
+        (
+            replaced("--kafka-config", "/nowhere/kafka.properties"),
+            &["--kafka-config /nowhere/kafka.properties cannot be read", "leave --kafka-config out"],
+        ),
+        (replaced("--kafka-config", &world.file("b.properties", "sasl.mechanims=PLAIN\n")), &["sasl.mechanims"]),
+    ];
+    are_refused(cases).await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_is_refused_by_name() {
     let world = World::new("refused", |_, _| Reply::ok()).await;
-    let replaced = |flag: &str, value: &str| {
-        let mut arguments = world.arguments(&[]);
-        let place = arguments.iter().position(|argument| argument == flag).unwrap();
-        arguments[place + 1] = value.to_owned();
-        arguments
-    };
+    let replaced = |flag: &str, value: &str| replaced_in(&world, flag, value);
     let with = |name: &str, value: Value| {
         let mut mapping = world.mapping.clone();
         mapping[name] = value;
@@ -77,7 +111,6 @@ async fn what_cannot_be_is_refused_by_name() {
         let file = format!("{}.json", unique("refused"));
         replaced("--config", &world.file(&file, &mapping.to_string()))
     };
-    let file = |name: &str, text: &str| replaced("--config", &world.file(name, text));
     let other_topic = ["Topics", "another", &world.topic];
     let no_topic = ["nowhere", "does not exist", &world.broker, "create it"];
     let itself = ["DestinationConfig.OnFailure.Destination", &world.topic, "source topic", "another topic"];
@@ -107,34 +140,17 @@ async fn what_cannot_be_is_refused_by_name() {
             &["DestinationConfig.OnFailure.Destination", "arn:aws:sqs:us-east-1:1:q", "Emulator.destinations"],
         ),
         (with("FilterCriteria", json!({"Filters": [{"Pattern": "{"}]})), &["FilterCriteria.Filters[0].Pattern"]),
-        (file("a.yaml", "BatchSize: [1"), &["--config", "a.yaml"]),
-        (file("b.yaml", "FunctionName: !Ref Worker"), &["--config", "b.yaml", "plain values"]),
-        (
-            replaced("--config", "/nowhere/mapping.yaml"),
-            &["--config /nowhere/mapping.yaml cannot be read", "YAML or JSON", "leave --config out"],
-        ),
-        (
-            replaced("--kafka-config", "/nowhere/kafka.properties"),
-            &["--kafka-config /nowhere/kafka.properties cannot be read", "leave --kafka-config out"],
-        ),
         (with("Enabled", json!(false)), &["Enabled: false", "true or nothing"]),
         (
             with("StartingPositionTimestamp", json!(5)),
             &["StartingPositionTimestamp: 5", "TRIM_HORIZON", "AT_TIMESTAMP", "leave the timestamp out"],
         ),
-        (replaced("--kafka-config", &world.file("b.properties", "sasl.mechanims=PLAIN\n")), &["sasl.mechanims"]),
         (replaced("--invoke", "https://127.0.0.1:1/"), &["invoke", "https://127.0.0.1:1/", "http://host:port"]),
         (replaced("--topic", "nowhere"), &no_topic),
         (replaced("--topic", "no topic"), &["no topic", "letters"]),
         (replaced("--bootstrap-servers", "nowhere"), &["nowhere", "host:port"]),
     ];
-    for (arguments, words) in cases {
-        let (code, stdout, stderr) = said(&arguments).await;
-        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}: {stderr}");
-        for word in words {
-            assert!(error(&stderr).contains(word), "{word} in {stderr}");
-        }
-    }
+    are_refused(cases).await;
 }
 
 #[tokio::test]
