@@ -30,8 +30,8 @@ Example, with a function that `cargo lambda watch` runs:
   cargo local esm --bootstrap-servers 127.0.0.1:9092 --topic orders --config mapping.yaml \\
       --invoke http://127.0.0.1:9000/2015-03-31/functions/orders-worker/invocations --metrics-port 9400
 
-mapping.yaml, of which StartingPosition alone has to be there. Any other line may be left out, with what is indented
-below it, and is asked for by name where another line needs it:
+mapping.yaml, of which StartingPosition alone has to be there. Any other line may be left out, with
+what is indented below it, and is asked for by name where another line needs it:
 
   StartingPosition: TRIM_HORIZON        # or LATEST; or AT_TIMESTAMP, with
                                         # StartingPositionTimestamp: SECONDS since 1970
@@ -63,7 +63,12 @@ below it, and is asked for by name where another line needs it:
     destinations:                       # who takes an ARN's payloads, by POST
       'arn:aws:sqs:us-east-1:123456789012:failed': http://127.0.0.1:8080/
 
+It ends by SIGTERM or Ctrl-C: when the invocations and deliveries under way have ended, and no
+more than some ten seconds later, whatever the brokers do. A second one ends it at once.
+
 Exit codes: 0 after SIGTERM or Ctrl-C, 2 for a flag or a file that is refused, 1 for everything else.";
+
+const TWICE: &str = "told to end twice, it waits for nothing: what is not committed is redelivered";
 
 /// `esm`: from where to where.
 #[derive(Debug, Args)]
@@ -127,7 +132,12 @@ pub async fn run(options: &EsmOptions) -> anyhow::Result<ExitCode> {
         _ = interrupt.recv() => {}
         _ = running.ended() => {}
     }
-    let stopped = running.stop().await;
+    let stopped = tokio::select! {
+        stopped = running.stop() => stopped,
+        // Invocations may run for minutes, and the broker has its time; who asks twice waits for neither.
+        _ = terminate.recv() => bail!(TWICE),
+        _ = interrupt.recv() => bail!(TWICE),
+    };
     if let Some(task) = served {
         task.abort();
     }

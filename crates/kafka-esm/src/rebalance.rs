@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 
-use crate::engine::{Uncommitted, count_commit};
+use crate::engine::{Uncommitted, count_commit, log_uncommitted};
 use crate::metrics::add;
 use crate::poller::{News, Outbox, Shared};
 use crate::position;
@@ -105,25 +105,29 @@ impl Shared {
         }
         let uncommitted = answered.recv().unwrap_or_default();
         // Lost before the revocation or while it was held: another member may have committed further.
-        if lost || consumer.assignment_lost() || uncommitted.is_empty() {
-            return;
+        if lost || consumer.assignment_lost() {
+            let reason = "resolved, and the partition was lost before it could be committed";
+            log_uncommitted(&self.settings.topic, &uncommitted, reason);
+        } else if !uncommitted.is_empty() {
+            commit(consumer, self, &uncommitted);
         }
-        commit(consumer, self, &uncommitted);
     }
 }
 
-/// Commits and waits for the broker's answer.
-pub(crate) fn commit(consumer: &BaseConsumer<Shared>, shared: &Shared, uncommitted: &[Uncommitted]) {
+/// Commits and waits for the broker's answer; whether the broker has taken it.
+pub(crate) fn commit(consumer: &BaseConsumer<Shared>, shared: &Shared, uncommitted: &[Uncommitted]) -> bool {
     let positions = uncommitted.iter().map(|position| (position.partition, position.position));
     match list(&shared.settings, positions).and_then(|list| consumer.commit(&list, CommitMode::Sync)) {
         Ok(()) => {
             for position in uncommitted {
                 count_commit(&shared.counters, position.committed, position.position);
             }
+            true
         }
         Err(error) => {
             add(&shared.counters.commit_error, 1);
-            tracing::warn!(%error, ?uncommitted, "the commit failed; these records will be redelivered");
+            log_uncommitted(&shared.settings.topic, uncommitted, &format!("the commit failed: {error}"));
+            false
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::clock;
 use crate::destination::delivery::{Delivered, Deliverer};
-use crate::engine::{Action, Engine, Now, TaskId, Uncommitted};
+use crate::engine::{Action, Engine, Now, TaskId, Uncommitted, log_uncommitted};
 use crate::http::Http;
 use crate::metrics::{Counters, Metrics, add};
 use crate::poller::{EsmConsumer, News};
@@ -24,6 +24,9 @@ use crate::settings::Settings;
 
 /// A commit that the broker refused is tried again after this, unless there is something newer before.
 const COMMIT_RETRY: Duration = Duration::from_secs(1);
+/// From the moment when nothing runs any more: for the last commit and leaving the group. A broker that is away or stands
+/// still does not keep a mapping from its end.
+const END_MAX: Duration = Duration::from_secs(10);
 
 /// What others may know of a running mapping.
 #[derive(Debug, Default, Clone)]
@@ -70,7 +73,8 @@ pub(crate) struct CommitState {
 }
 
 impl Runner {
-    /// Runs until it is told to stop, finishes what is under way, commits and leaves the group.
+    /// Runs until it is told to stop, finishes what is under way, commits and leaves the group: the last two within
+    /// [`END_MAX`].
     pub(crate) async fn run(
         mut self,
         mut news: mpsc::Receiver<News>,
@@ -79,8 +83,13 @@ impl Runner {
     ) {
         let mut jobs = JoinSet::new();
         let mut stopping = false;
-        while !(stopping && self.engine.is_idle() && !self.commit.under_way) && self.fault.is_none() {
+        let mut end = None;
+        while self.fault.is_none() && !(stopping && self.may_end(end)) {
             let (wake, hold) = self.advance(&mut jobs);
+            if stopping && self.engine.is_idle() {
+                end = end.or_else(|| clock::now().checked_add(END_MAX));
+            }
+            let wake = wake.into_iter().chain(end).min();
             tokio::select! {
                 told = news.recv(), if !hold => match told {
                     Some(told) => self.hear(told),
@@ -101,7 +110,13 @@ impl Runner {
         }
         // What ended last may be what a rebalance waits for.
         self.answer_revocation();
-        self.leave(news, thread).await;
+        let end = end.or_else(|| clock::now().checked_add(END_MAX)).unwrap_or_else(clock::now);
+        self.leave(news, thread, end.into()).await;
+    }
+
+    /// Whether nothing is waited for: no invocation, and no commit, for which there is a time.
+    fn may_end(&self, end: Option<Instant>) -> bool {
+        self.engine.is_idle() && (!self.commit.under_way || end.is_some_and(|end| end <= clock::now()))
     }
 
     /// Starts what can start; when to look again, and whether to hear nothing of the poller until then.
@@ -190,9 +205,9 @@ impl Runner {
         }
         if let Some(uncommitted) = self.engine.finish_revoke()
             && let Some(answer) = self.revoking.take()
-            && answer.send(uncommitted).is_err()
+            && let Err(unheard) = answer.send(uncommitted)
         {
-            tracing::warn!("the rebalance did not wait for what is to be committed");
+            log_uncommitted(&self.settings.topic, &unheard.0, "the rebalance did not wait for what was resolved");
         }
         self.publish(false);
     }
@@ -248,22 +263,15 @@ impl Runner {
     }
 
     /// The last commit, the last numbers, and out of the group.
-    async fn leave(self, news: mpsc::Receiver<News>, thread: std::thread::JoinHandle<()>) {
+    async fn leave(self, news: mpsc::Receiver<News>, thread: std::thread::JoinHandle<()>, end: tokio::time::Instant) {
         let Self { engine, consumer, state, counters, settings, fault, .. } = self;
         // A rebalance that waits gets no answer any more.
         drop(self.revoking);
-        let uncommitted = engine.uncommitted();
-        let committing = Arc::clone(&consumer);
-        let committed = tokio::task::spawn_blocking(move || {
-            if !uncommitted.is_empty() {
-                rebalance::commit(&committing, committing.context(), &uncommitted);
-            }
-        });
-        if let Err(error) = committed.await {
-            tracing::error!(%error, "the last commit did not end");
-        }
         let mut committed = engine.positions();
-        committed.extend(engine.uncommitted().iter().map(|position| (position.partition, position.position)));
+        let uncommitted = engine.finish();
+        if last_commit(&consumer, &uncommitted, end).await {
+            committed.extend(uncommitted.iter().map(|position| (position.partition, position.position)));
+        }
         let metrics = metrics(&counters, &settings, Arc::clone(&consumer), committed).await;
         consumer.context().stop.store(true, Ordering::Release);
         // From here on nobody hears the poller; one that is waiting to be heard goes on to its end.
@@ -273,10 +281,42 @@ impl Runner {
             drop(consumer);
             thread.join().is_ok()
         });
-        if !ended.await.unwrap_or(false) {
-            tracing::error!("the poller's thread panicked");
+        match tokio::time::timeout_at(end, ended).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false) | Err(_)) => tracing::error!("the poller's thread panicked"),
+            Err(_elapsed) => {
+                let (topic, group) = (&settings.topic, &settings.group);
+                tracing::warn!(
+                    topic,
+                    group,
+                    "the broker did not let this member go; the group misses it by its session"
+                );
+            }
         }
         state.send_modify(|state| state.ended = Some((metrics, fault)));
+    }
+}
+
+/// Commits for the last time, and waits for that as long as there is time; whether the broker has taken it.
+async fn last_commit(consumer: &Arc<EsmConsumer>, uncommitted: &[Uncommitted], end: tokio::time::Instant) -> bool {
+    if uncommitted.is_empty() {
+        return true;
+    }
+    let (committing, positions) = (Arc::clone(consumer), uncommitted.to_vec());
+    let committed =
+        tokio::task::spawn_blocking(move || rebalance::commit(&committing, committing.context(), &positions));
+    match tokio::time::timeout_at(end, committed).await {
+        Ok(Ok(taken)) => taken,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the last commit did not end");
+            false
+        }
+        Err(_elapsed) => {
+            let shared = consumer.context();
+            add(&shared.counters.commit_error, 1);
+            log_uncommitted(&shared.settings.topic, uncommitted, "the broker did not answer the last commit");
+            false
+        }
     }
 }
 

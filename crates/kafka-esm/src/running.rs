@@ -146,7 +146,8 @@ impl Running {
     }
 
     /// Begins no new invocation, lets the running ones finish within the function's time-out, commits what they
-    /// resolved, leaves the group, and gives the last numbers.
+    /// resolved, leaves the group, and gives the last numbers. A broker that does not answer is waited for some ten
+    /// seconds; what it has not taken is told in the log, and redelivered.
     ///
     /// # Errors
     /// The mapping had ended before because of a fault.

@@ -104,6 +104,11 @@ impl Offsets {
         }
     }
 
+    /// Resolved behind a record that is not, so that no commit can tell of them.
+    pub(crate) fn resolved_behind(&self) -> impl Iterator<Item = i64> {
+        self.open.iter().filter(|(_, resolved)| *resolved).map(|(offset, _)| *offset)
+    }
+
     /// What to commit; nothing before something was resolved.
     pub(crate) fn position(&self) -> Option<i64> {
         let position = self.open.front().map(|(offset, _)| *offset).or(self.next);

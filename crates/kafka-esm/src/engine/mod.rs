@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 pub(crate) use lane::TaskId;
+pub(crate) use revoke::log_uncommitted;
 pub(crate) use task::{GivenUp, Task};
 
 use crate::destination::Condition;

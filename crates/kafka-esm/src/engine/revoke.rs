@@ -1,6 +1,7 @@
-//! Partitions that go to another member: what is under way ends and may still be committed, everything else is left to
-//! the new owner.
+//! Partitions that go, to another member or with the mapping's end: what is under way ends and may still be committed,
+//! everything else is left to whoever reads them next.
 
+use super::lane::Lane;
 use super::task::TaskState;
 use super::{Engine, Task, Uncommitted};
 
@@ -23,8 +24,25 @@ impl Engine {
             return None;
         }
         let uncommitted = self.uncommitted_of(|lane| lane.revoking);
+        self.log_resolved_behind(|lane| lane.revoking);
         self.lanes.retain(|_, lane| !lane.revoking);
         Some(uncommitted)
+    }
+
+    /// What may be committed at the end, when nothing is under way.
+    pub(crate) fn finish(&self) -> Vec<Uncommitted> {
+        self.log_resolved_behind(|lane| !lane.revoking);
+        self.uncommitted()
+    }
+
+    /// One line for each record that comes again though it is resolved, for one before it is not.
+    fn log_resolved_behind(&self, wanted: impl Fn(&Lane) -> bool) {
+        for (partition, lane) in self.lanes.iter().filter(|(_, lane)| wanted(lane)) {
+            for offset in lane.offsets.resolved_behind() {
+                let (topic, reason) = (&self.settings.topic, "resolved, but a record before it is not");
+                tracing::info!(topic, partition, offset, reason, "will be redelivered");
+            }
+        }
     }
 
     /// Records of revoked partitions leave the tasks that are not under way; their new owner reads them again.
@@ -41,5 +59,13 @@ impl Engine {
         for (id, rest) in rests {
             self.replace(id, vec![rest]);
         }
+    }
+}
+
+/// A line for each partition whose resolved records are not committed, with the offsets that come again: `from` is the
+/// first, `to` the one after the last.
+pub(crate) fn log_uncommitted(topic: &str, uncommitted: &[Uncommitted], reason: &str) {
+    for Uncommitted { partition, position, committed } in uncommitted {
+        tracing::warn!(topic, partition, from = committed, to = position, reason, "will be redelivered");
     }
 }

@@ -1,6 +1,8 @@
 //! `cargo local esm` as a process, between the broker of a sandbox and real HTTP functions: what it says and refuses
-//! (`command.rs`), and what happens when it is told to end, killed or frozen (`lives.rs`).
+//! (`command.rs`), what happens when it is told to end, killed or frozen (`lives.rs`), and how it ends when its broker is
+//! away (`away.rs`).
 
+mod away;
 mod command;
 #[path = "../../../../crates/kafka-esm/tests/conformance/support/function.rs"]
 #[allow(dead_code, reason = "shared with the conformance suite, which uses all of it")]
@@ -45,7 +47,11 @@ struct World {
 impl World {
     /// Three partitions, partial responses, provisioned, half a second, 100 records, a hundredth of the back-off.
     async fn new(name: &str, responder: impl Fn(usize, &Call) -> Reply + Send + Sync + 'static) -> Self {
-        let broker = Sandbox::shared().at.kafka;
+        Self::on(Sandbox::shared().at.kafka, name, responder).await
+    }
+
+    /// The same on another broker.
+    async fn on(broker: String, name: &str, responder: impl Fn(usize, &Call) -> Reply + Send + Sync + 'static) -> Self {
         // A broker that is not the sandbox's own has seen other runs.
         let topic = format!("{}-{}", unique(name), std::process::id());
         let spec = NewTopicSpec { name: topic.clone(), partitions: 3, replication: -1, config: Default::default() };
@@ -161,6 +167,12 @@ impl Esm {
     async fn ready(&self) -> Value {
         eventually(&format!("ready, of {:?}", self.stderr), async || !self.stdout.lock().unwrap().is_empty()).await;
         serde_json::from_str(&self.stdout.lock().unwrap()[0]).unwrap()
+    }
+
+    /// Waits until so many lines of its log are of a kind.
+    async fn says(&self, what: &str, count: usize, is_one: impl Fn(&str) -> bool) {
+        let found = || self.stderr.lock().unwrap().iter().filter(|line| is_one(line)).count();
+        eventually(what, async || found() >= count).await;
     }
 
     fn signal(&self, signal: Signal) {

@@ -1,6 +1,7 @@
 //! Partitions that go, and the end: C52, C55.
 
 use super::*;
+use crate::engine::{Uncommitted, log_uncommitted};
 
 #[test]
 fn c52_a_revocation_waits_for_the_running_invocation_and_forgets_the_rest() {
@@ -81,6 +82,47 @@ fn c25_each_record_that_is_left_to_the_new_owner_has_a_line() {
     }
     let going = bench.engine.finish_revoke().expect("nothing runs");
     assert!(going.is_empty(), "not committed, so they come again: {going:?}");
+}
+
+/// C25: a partial response may resolve what is behind the record that it names, which nobody can commit.
+#[test]
+fn c25_what_is_resolved_behind_a_record_that_is_not_has_a_line_where_it_goes() {
+    for stops in [false, true] {
+        let mut bench = Bench::new(json!({}));
+        bench.poll(0, 0..4);
+        let (task, _) = bench.one();
+        bench.end(task, &failures(&[("t-0", 1)]));
+        let lines = logged(|| {
+            if stops {
+                bench.engine.stop();
+                bench.engine.finish();
+            } else {
+                bench.engine.begin_revoke(&[0]);
+                bench.engine.finish_revoke();
+            }
+        });
+        let told: Vec<&str> = lines.lines().filter(|line| line.contains("will be redelivered")).collect();
+        assert_eq!(told.len(), 2, "the named one has had its line: {lines}");
+        for (line, offset) in told.iter().zip(["offset=2", "offset=3"]) {
+            for part in ["topic=\"t\"", "partition=0", offset, "a record before it is not"] {
+                assert!(line.contains(part), "{part} in {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn c25_what_is_resolved_and_not_committed_has_a_line_for_each_partition() {
+    let uncommitted =
+        [(0, 3, 7), (2, 0, 1)].map(|(partition, committed, position)| Uncommitted { partition, position, committed });
+    let lines = logged(|| log_uncommitted("t", &uncommitted, "the commit failed: no"));
+    let expected = [["partition=0", "from=3", "to=7"], ["partition=2", "from=0", "to=1"]];
+    assert_eq!(lines.lines().count(), expected.len(), "{lines}");
+    for (line, place) in lines.lines().zip(expected) {
+        for part in place.iter().chain(&["WARN", "topic=\"t\"", "the commit failed: no", "will be redelivered"]) {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+    }
 }
 
 /// What `run` logs, from INFO on; no more than a pipe holds.
