@@ -207,7 +207,7 @@ impl Starting<'_> {
             Part::External(url) => url.trim_end_matches('/').to_owned(),
             Part::Embedded => {
                 let (port, binary) = (ports::internal()?, self.built.path(parts::DYNAMODB)?);
-                let part = dynamodb::start(self.spawner.clone(), binary, port, &self.data.dynamodb()).await?;
+                let part = dynamodb::start(self.spawner.clone(), binary, port, self.data).await?;
                 self.parts.push(part);
                 format!("http://127.0.0.1:{port}")
             }

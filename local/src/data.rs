@@ -14,7 +14,7 @@ use tempfile::TempDir;
 pub struct DataDir {
     path: PathBuf,
     /// Removed when dropped; `None` for a directory that was given.
-    _temporary: Option<TempDir>,
+    temporary: Option<TempDir>,
     /// The system lets go of it when the process ends, however it ends.
     _lock: Flock<File>,
 }
@@ -45,7 +45,7 @@ impl DataDir {
         // The embedded broker changes into its directory, so a relative path would lead elsewhere there.
         let path = given.canonicalize()?;
         match Flock::lock(lock_file(&path.join(LOCK))?, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Self { path, _temporary: None, _lock: lock }),
+            Ok(lock) => Ok(Self { path, temporary: None, _lock: lock }),
             Err(_) => bail!("{} is in use by another sandbox; end it, or give another --data", path.display()),
         }
     }
@@ -61,7 +61,13 @@ impl DataDir {
         let lock =
             locked.map_err(|(_file, error)| error).with_context(|| format!("cannot lock {}", unnamed.display()))?;
         std::fs::rename(&unnamed, path.join(PASSING_LOCK))?;
-        Ok(Self { path, _temporary: Some(temporary), _lock: lock })
+        Ok(Self { path, temporary: Some(temporary), _lock: lock })
+    }
+
+    /// Whether it goes with the sandbox.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        self.temporary.is_some()
     }
 
     /// The broker's part of it.

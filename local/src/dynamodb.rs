@@ -19,6 +19,7 @@ use aws_sdk_dynamodb::types::{
 use coupon_dynamodb::DynamoStore;
 
 use crate::cli::Refused;
+use crate::data::DataDir;
 use crate::embedded::Embedded;
 use crate::process::{Program, Spawner};
 use crate::settings::{KeyAttribute, Table};
@@ -32,9 +33,12 @@ pub const REGION: &str = "us-east-1";
 ///
 /// # Errors
 /// It does not become ready.
-pub async fn start(spawner: Spawner, binary: &Path, port: u16, data: &Path) -> anyhow::Result<Embedded> {
+pub async fn start(spawner: Spawner, binary: &Path, port: u16, data: &DataDir) -> anyhow::Result<Embedded> {
     let mut program = Program::new("dynamodb", binary);
-    program.args = vec!["--port".into(), port.to_string().into(), "--data".into(), data.into()];
+    program.args = vec!["--port".into(), port.to_string().into(), "--data".into(), data.dynamodb().into()];
+    if data.is_passing() {
+        program.args.push("--passing".into());
+    }
     Embedded::start(spawner, program).await
 }
 

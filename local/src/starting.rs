@@ -149,8 +149,8 @@ impl<'a> Starting<'a> {
             Part::External(url) => (url.clone(), None),
             Part::Embedded => {
                 let port = if self.options.faults { ports::internal()? } else { self.ports.dynamodb };
-                let (binary, data) = (self.built.path(parts::DYNAMODB)?, self.data.dynamodb());
-                let part = dynamodb::start(self.spawner.clone(), binary, port, &data).await?;
+                let binary = self.built.path(parts::DYNAMODB)?;
+                let part = dynamodb::start(self.spawner.clone(), binary, port, &self.data).await?;
                 (format!("http://127.0.0.1:{port}"), Some(part))
             }
         };

@@ -233,7 +233,7 @@ impl Meter {
     async fn start(spawner: &Spawner) -> anyhow::Result<(Self, String)> {
         let built = Parts::build(&[parts::DYNAMODB]).await?;
         let (data, port) = (DataDir::open(None)?, ports::internal()?);
-        let store = dynamodb::start(spawner.clone(), built.path(parts::DYNAMODB)?, port, &data.dynamodb()).await?;
+        let store = dynamodb::start(spawner.clone(), built.path(parts::DYNAMODB)?, port, &data).await?;
         let engine = format!("http://127.0.0.1:{port}");
         let proxy = FaultProxy::start_counting(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?, &engine)?;
         Ok((Self { proxy, store, _data: data }, engine))

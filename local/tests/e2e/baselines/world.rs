@@ -11,6 +11,7 @@ use baseline::verdict::{Asked, Finding, Told, judge, judge_ranks};
 use http_body_util::BodyExt as _;
 use hyper::{Method, Request};
 use kafka::{Connection, ReadRecord, Reader};
+use local::data::DataDir;
 use local::embedded::{Embedded, Order};
 use local::keys::{Claims, Keys};
 use local::parts::{BROKER, DYNAMODB, Parts};
@@ -58,7 +59,7 @@ pub(crate) struct World {
     http: HttpClient,
     start: Instant,
     asked: Mutex<Vec<(String, Asked)>>,
-    _data: tempfile::TempDir,
+    _data: DataDir,
 }
 
 impl World {
@@ -68,24 +69,24 @@ impl World {
     }
 
     pub(crate) async fn start_with(system: System, outbox: Outbox, durability: Durability) -> Self {
-        let (built, data) = (built().await, tempfile::tempdir().unwrap());
+        let (built, data) = (built().await, DataDir::open(None).unwrap());
         let spawner = Spawner::through(env!("CARGO_BIN_EXE_local")).unwrap();
         let (mut redis, mut broker, mut kafka, mut addresses) = (None, None, None, Vec::new());
         let port = ports::internal().unwrap();
         if system.needs_redis() {
-            redis = Some(redis::start(spawner.clone(), port, &data.path().join("redis"), durability).await.unwrap());
+            redis = Some(redis::start(spawner.clone(), port, &data.redis(), durability).await.unwrap());
             addresses.extend(["--redis".to_owned(), format!("127.0.0.1:{port}")]);
         }
         let port = ports::internal().unwrap();
         if !system.topics().is_empty() {
-            let at = data.path().join("broker");
+            let at = data.broker();
             let place = broker::Place { port, advertised_port: port, data: &at };
             broker = Some(broker::start(spawner.clone(), built.path(BROKER).unwrap(), place).await.unwrap());
             kafka = Some(format!("127.0.0.1:{port}"));
             addresses.extend(["--broker".to_owned(), format!("127.0.0.1:{port}")]);
         }
-        let (port, at) = (ports::internal().unwrap(), data.path().join("dynamodb"));
-        let dynamodb = dynamodb::start(spawner.clone(), built.path(DYNAMODB).unwrap(), port, &at).await.unwrap();
+        let port = ports::internal().unwrap();
+        let dynamodb = dynamodb::start(spawner.clone(), built.path(DYNAMODB).unwrap(), port, &data).await.unwrap();
         let mut world = Self {
             system,
             outbox,

@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use coupon::{CouponId, UserId};
 use coupon_dynamodb::{DynamoStore, Tables};
 use coupon_store_contract::{Damage, Spoil};
+use local::data::DataDir;
 use local::embedded::{Embedded, Order};
 use local::fault_proxy::FaultProxy;
 use local::parts::{DYNAMODB, Parts};
@@ -53,7 +54,7 @@ pub(crate) struct Dynamo {
 /// Its process, to be frozen or killed.
 pub(crate) enum Engine {
     /// The embedded one, with its data.
-    Ours(Embedded, tempfile::TempDir),
+    Ours(Embedded, DataDir),
     /// One that is not ours.
     Real(Part),
 }
@@ -64,10 +65,10 @@ impl Engine {
             let part = Part::start("dynamodb", &[]).await;
             return (url_of(&part).to_owned(), Self::Real(part));
         }
-        let data = tempfile::tempdir().unwrap();
+        let data = DataDir::open(None).unwrap();
         let port = ports::internal().unwrap();
         let spawner = Spawner::through(env!("CARGO_BIN_EXE_local")).unwrap();
-        let engine = dynamodb::start(spawner, &binary().await, port, data.path()).await.unwrap();
+        let engine = dynamodb::start(spawner, &binary().await, port, &data).await.unwrap();
         (format!("http://127.0.0.1:{port}"), Self::Ours(engine, data))
     }
 
