@@ -67,7 +67,7 @@ pub async fn audit(options: &AuditOptions) -> anyhow::Result<Report> {
 /// The same with what people were told by whoever has it at hand, whatever file the options name.
 ///
 /// # Errors
-/// As [`audit`].
+/// As [`audit`](fn@audit).
 pub async fn audit_with(options: &AuditOptions, tickets: Option<Vec<TicketLine>>) -> anyhow::Result<Report> {
     let audit = async {
         let connection = broker::connection(&options.kafka, options.kafka_config.as_deref())?;
