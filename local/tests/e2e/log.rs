@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kafka::{Admin, Connection, NewTopicSpec, Producer, ProducerSettings, Reader, Record, Span};
 use record_log_contract::{Abilities, Topics, hold};
 
+use crate::baselines::world::until;
 use crate::sandbox::{Sandbox, unique};
 
 /// More than the client sends, whatever the topic would take.
@@ -22,7 +23,8 @@ impl Topics for Cluster {
     }
 
     async fn read_back(&self, topic: &str, partition: i32) -> Vec<(i64, Record)> {
-        let spans = self.reader.spans(topic).await.unwrap();
+        // Apache Kafka has made a topic before each of its partitions has a leader that answers.
+        let spans = until("every partition has a leader", || async { self.reader.spans(topic).await.ok() }).await;
         let asked: Vec<Span> = spans.into_iter().filter(|span| span.partition == partition).collect();
         let mut records = Vec::new();
         let read = self.reader.read(topic, &asked, |read| {

@@ -8,4 +8,4 @@ mod alike;
 mod gate;
 mod redis_queue;
 mod with_a_log;
-mod world;
+pub(crate) mod world;
