@@ -20,6 +20,10 @@ use crate::{ConfigError, Connection, METADATA_TIMEOUT, context::Context, error::
 
 /// Without a record for this long, a read gives up.
 const IDLE_MAX: Duration = Duration::from_secs(10);
+/// How often spans are asked for while a partition is between two leaders, which takes a broker some 100 ms, and how long
+/// each wait is.
+const LEADER_TRIES: u32 = 20;
+const LEADER_WAIT: Duration = Duration::from_millis(250);
 
 /// A stretch of a partition: `start ≤ offset < end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,14 +80,15 @@ impl Reader {
         reader.consumer::<BaseConsumer<Context>>().map(|_consumer| reader)
     }
 
-    /// What is in a topic now, a span for each partition, ascending.
+    /// What is in a topic now, a span for each partition, ascending. Waits some seconds for a partition that has no leader
+    /// at the moment, as one that was just made.
     ///
     /// # Errors
     /// [`LogError::UnknownTopic`], or the cluster does not answer.
     pub async fn spans(&self, topic: &str) -> Result<Vec<Span>, LogError> {
         let consumer: BaseConsumer<Context> = self.consumer().map_err(unusable)?;
         let topic = topic.to_owned();
-        match tokio::task::spawn_blocking(move || spans_of(&consumer, &topic)).await {
+        match tokio::task::spawn_blocking(move || spans_once_led(&consumer, &topic)).await {
             Ok(spans) => spans,
             Err(error) => Err(LogError::Unavailable(format!("the client's thread ended early: {error}"))),
         }
@@ -149,18 +154,29 @@ fn passes(consumer: &StreamConsumer<Context>, error: &KafkaError, topic: &str) -
     }
 }
 
-fn spans_of(consumer: &BaseConsumer<Context>, topic: &str) -> Result<Vec<Span>, LogError> {
-    let explain = |error: &KafkaError| consumer.context().explain(code_of(error), topic);
-    let metadata = consumer.fetch_metadata(Some(topic), METADATA_TIMEOUT).map_err(|error| explain(&error))?;
-    let found = metadata.topics().iter().find(|found| found.name() == topic);
-    let found = found.ok_or_else(|| LogError::UnknownTopic(topic.to_owned()))?;
+/// For a thread of its own.
+fn spans_once_led(consumer: &BaseConsumer<Context>, topic: &str) -> Result<Vec<Span>, LogError> {
+    for _try in 1..LEADER_TRIES {
+        match spans_of(consumer, topic) {
+            Err(Code::LeaderNotAvailable | Code::NotLeaderForPartition) => {
+                tokio::runtime::Handle::current().block_on(tokio::time::sleep(LEADER_WAIT));
+            }
+            answer => return answer.map_err(|code| consumer.context().explain(code, topic)),
+        }
+    }
+    spans_of(consumer, topic).map_err(|code| consumer.context().explain(code, topic))
+}
+
+fn spans_of(consumer: &BaseConsumer<Context>, topic: &str) -> Result<Vec<Span>, Code> {
+    let metadata = consumer.fetch_metadata(Some(topic), METADATA_TIMEOUT).map_err(|error| code_of(&error))?;
+    let found = metadata.topics().iter().find(|found| found.name() == topic).ok_or(Code::UnknownTopic)?;
     if let Some(error) = found.error() {
-        return Err(explain(&KafkaError::MetadataFetch(error.into())));
+        return Err(error.into());
     }
     let mut spans = Vec::with_capacity(found.partitions().len());
     for partition in found.partitions() {
         let watermarks = consumer.fetch_watermarks(topic, partition.id(), METADATA_TIMEOUT);
-        let (start, end) = watermarks.map_err(|error| explain(&error))?;
+        let (start, end) = watermarks.map_err(|error| code_of(&error))?;
         spans.push(Span { partition: partition.id(), start, end });
     }
     spans.sort_by_key(|span| span.partition);

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use kafka::{Admin, Connection, NewTopicSpec, Producer, ProducerSettings, Reader, Record, Span};
 use record_log_contract::{Abilities, Topics, hold};
 
-use crate::baselines::world::until;
 use crate::sandbox::{Sandbox, unique};
 
 /// More than the client sends, whatever the topic would take.
@@ -23,8 +22,8 @@ impl Topics for Cluster {
     }
 
     async fn read_back(&self, topic: &str, partition: i32) -> Vec<(i64, Record)> {
-        // Apache Kafka has made a topic before each of its partitions has a leader that answers.
-        let spans = until("every partition has a leader", || async { self.reader.spans(topic).await.ok() }).await;
+        // Apache Kafka has made a topic before each of its partitions has a leader that answers: the reader waits for it.
+        let spans = self.reader.spans(topic).await.unwrap();
         let asked: Vec<Span> = spans.into_iter().filter(|span| span.partition == partition).collect();
         let mut records = Vec::new();
         let read = self.reader.read(topic, &asked, |read| {
