@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::function::{Call, Function};
-use crate::support::world::{Entry, create_topic, stop};
+use crate::support::world::{Entry, stop};
 use crate::support::{Gate, Reply, World};
 
 const SQS: &str = "arn:aws:sqs:us-east-1:123456789012:failed";
@@ -227,12 +227,8 @@ async fn c44_an_unreachable_destination_costs_the_records_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c41_a_topic_receives_a_message_for_each_record() {
-    let world = World::new(|_, _| Reply::error()).await;
-    let target = format!("{}-dlq", world.topic);
-    create_topic(&target, 1).await;
-    let world = world
-        .set("DestinationConfig", json!({"OnFailure": {"Destination": format!("kafka://{target}")}}))
-        .set("MaximumRetryAttempts", 0);
+    let (world, target) = World::new(|_, _| Reply::error()).await.with_topic_destination(1).await;
+    let world = world.set("MaximumRetryAttempts", 0);
     world.write(Entry { key: Some(b"k".to_vec()), ..text(0, "a") }).await;
     world.write(text(0, "b")).await;
     let running = world.start().await;
@@ -252,12 +248,8 @@ async fn c41_a_topic_receives_a_message_for_each_record() {
 #[tokio::test(flavor = "multi_thread")]
 async fn c41_a_topic_receives_a_key_where_kafkas_own_producers_put_it() {
     const PARTITIONS: i32 = 8;
-    let world = World::new(|_, _| Reply::error()).await;
-    let target = format!("{}-dlq", world.topic);
-    create_topic(&target, PARTITIONS).await;
-    let world = world
-        .set("DestinationConfig", json!({"OnFailure": {"Destination": format!("kafka://{target}")}}))
-        .set("MaximumRetryAttempts", 0);
+    let (world, target) = World::new(|_, _| Reply::error()).await.with_topic_destination(PARTITIONS).await;
+    let world = world.set("MaximumRetryAttempts", 0);
     let keys: Vec<String> = (0..40).map(|number| format!("key-{number}")).collect();
     for key in &keys {
         world.write(Entry { key: Some(key.clone().into_bytes()), ..text(0, "x") }).await;
@@ -276,12 +268,8 @@ async fn c41_a_topic_receives_a_key_where_kafkas_own_producers_put_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn c41_a_topic_receives_records_as_large_as_it_allows() {
     const BYTES: [usize; 3] = [800_000, 4_600_000, 4_800_000];
-    let world = World::new(|_, _| Reply::error()).await;
-    let target = format!("{}-dlq", world.topic);
-    create_topic(&target, 1).await;
-    let world = world
-        .set("DestinationConfig", json!({"OnFailure": {"Destination": format!("kafka://{target}")}}))
-        .set("MaximumRetryAttempts", 0);
+    let (world, target) = World::new(|_, _| Reply::error()).await.with_topic_destination(1).await;
+    let world = world.set("MaximumRetryAttempts", 0);
     for bytes in BYTES {
         world.write(text(0, &"x".repeat(bytes))).await;
     }

@@ -90,6 +90,15 @@ impl World {
         self
     }
 
+    /// With a new topic as destination of what fails, and that topic.
+    pub(crate) async fn with_topic_destination(mut self, partitions: i32) -> (Self, String) {
+        let target = format!("{}-dlq", self.topic);
+        create_topic(&target, partitions).await;
+        self.topics.push(target.clone());
+        let destination = json!({"OnFailure": {"Destination": format!("kafka://{target}")}});
+        (self.set("DestinationConfig", destination), target)
+    }
+
     /// Starts the mapping and waits until it is ready.
     pub(crate) async fn start(&self) -> Running {
         self.start_with(&[]).await
