@@ -1,20 +1,23 @@
-//! The HTTP client of load, demo and measure: keep-alive connections, few allocations, a bound on what is under way.
+//! The HTTP client of load, demo, measure and bench: keep-alive connections, few allocations, a bound on what is under way.
 //! The generator shares the machine with what it measures, so every microsecond here is one that the figures lose.
 //!
-//! Knows the paths of DESIGN's section 3 and nothing of pace or figures: `rush.rs` is next.
+//! Knows the paths of `events/openapi.yaml` and nothing of pace or figures: `drive.rs` is next.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, StatusCode, Uri};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 
 /// Requests under way at once. A sandbox in the same process needs two descriptors for each, and the usual limit of a
 /// process is 1,024; environments are fewer by far, so more would only wait elsewhere.
@@ -27,14 +30,39 @@ const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// An API to ask. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Api {
-    client: Client<HttpConnector, Full<Bytes>>,
+    http: Http,
     base: Arc<str>,
     permits: Arc<Semaphore>,
+}
+
+/// By the scheme: what is measured on this machine pays for no TLS, and wants no certificates.
+#[derive(Debug, Clone)]
+enum Http {
+    Plain(Client<HttpConnector, Full<Bytes>>),
+    Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+}
+
+impl Http {
+    fn request(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
+        match self {
+            Self::Plain(client) => client.request(request),
+            Self::Tls(client) => client.request(request),
+        }
+    }
+}
+
+fn client<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_max_idle_per_host(IN_FLIGHT_MAX)
+        .build(connector)
 }
 
 /// What came back.
 #[derive(Debug, Clone)]
 pub struct Answer {
+    /// When the request was sent: behind the wait for its turn, where too many were under way.
+    pub sent: Instant,
     /// The status.
     pub status: StatusCode,
     /// `Retry-After`, where there is one.
@@ -85,24 +113,23 @@ impl Answer {
 }
 
 impl Api {
-    /// An API at `http://host:port`, with a path in front if there is one.
+    /// An API at `http://host:port` or `https://host`, with a path behind if there is one. Whom to trust is what the machine
+    /// trusts, or what `SSL_CERT_FILE` names.
     ///
     /// # Errors
-    /// The URL is no such URL.
+    /// The URL is no such URL; it is an https one, and the machine trusts nobody.
     pub fn new(url: &str) -> anyhow::Result<Self> {
         let base = url.trim_end_matches('/');
-        let uri: Uri =
-            base.parse().with_context(|| format!("--api expects a URL such as http://127.0.0.1:9700, not {url:?}"))?;
-        if uri.scheme_str() != Some("http") || uri.query().is_some() {
-            bail!("--api expects a URL such as http://127.0.0.1:9700, not {url:?}");
-        }
+        let unusable = || format!("--api expects a URL such as http://127.0.0.1:9700 or https://HOST, not {url:?}");
+        let uri: Uri = base.parse().with_context(unusable)?;
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_max_idle_per_host(IN_FLIGHT_MAX)
-            .build(connector);
-        Ok(Self { client, base: base.into(), permits: Arc::new(Semaphore::new(IN_FLIGHT_MAX)) })
+        let http = match uri.scheme_str().filter(|_scheme| uri.query().is_none()) {
+            Some("http") => Http::Plain(client(connector)),
+            Some("https") => Http::Tls(client(over_tls(connector)?)),
+            _ => bail!("{}", unusable()),
+        };
+        Ok(Self { http, base: base.into(), permits: Arc::new(Semaphore::new(IN_FLIGHT_MAX)) })
     }
 
     /// Asks for a coupon.
@@ -175,6 +202,7 @@ impl Api {
         body: Bytes,
     ) -> anyhow::Result<Answer> {
         let _permit = self.permits.acquire().await?;
+        let sent = Instant::now();
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         if let Some(token) = token {
             request = request.header(AUTHORIZATION, token);
@@ -184,17 +212,25 @@ impl Api {
         }
         let request = request.body(Full::new(body))?;
         let exchange = async {
-            let response = self.client.request(request).await?;
+            let response = self.http.request(request).await?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| anyhow!(error))?;
             let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            Ok(Answer { status: head.status, retry_after: retry_after.map(Duration::from_secs), body: body.to_bytes() })
+            let retry_after = retry_after.map(Duration::from_secs);
+            Ok(Answer { sent, status: head.status, retry_after, body: body.to_bytes() })
         };
         match tokio::time::timeout(ANSWER_MAX, exchange).await {
             Ok(answer) => answer,
             Err(_elapsed) => bail!("no answer within {} s", ANSWER_MAX.as_secs()),
         }
     }
+}
+
+fn over_tls(mut connector: HttpConnector) -> anyhow::Result<HttpsConnector<HttpConnector>> {
+    connector.enforce_http(false);
+    let builder = HttpsConnectorBuilder::new().with_provider_and_native_roots(aws_lc_rs::default_provider());
+    let builder = builder.context("no certificates to trust: apt-get install ca-certificates, or set SSL_CERT_FILE")?;
+    Ok(builder.https_only().enable_http1().wrap_connector(connector))
 }
 
 /// `Bearer …`, made once for each person.

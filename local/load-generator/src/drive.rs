@@ -206,9 +206,10 @@ impl Run {
         let ask = self.plan.asking.ask(n);
         let (person, coupon) = (self.people.get(ask.person)?, self.coupons.get(ask.coupon)?);
         self.watched.asked.fetch_add(1, Ordering::Relaxed);
-        let sent = self.start.elapsed();
+        let asked = Instant::now();
         let answer = self.api.issue(coupon, &person.token).await;
         let answered = self.start.elapsed();
+        let sent = answer.as_ref().map_or(asked, |answer| answer.sent).saturating_duration_since(self.start);
         self.watched.answered.fetch_add(1, Ordering::Relaxed);
         let answer =
             answer.map_or_else(|error| Answered::Failed { what: format!("{error:#}") }, |answer| said(&answer));

@@ -4,13 +4,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Args;
 use load_generator::{PROFILES, Profile, Size};
 
 use super::api::Api;
 use super::figures::Figures;
-use super::people::{admin, people};
-use super::rush::{Pace, Rush};
+use super::people::{admin, people, read_people};
+use super::rush::{Pace, Person, Rush};
 use super::written::Written;
 use super::{decisions, fresh_id, own_sandbox, profiled, shown, unless_interrupted};
 use crate::sandbox::Sandbox;
@@ -22,9 +23,16 @@ const CLIENTS_DEFAULT: usize = 32;
 /// `load`: who asks whom, and how fast.
 #[derive(Debug, Clone, Args)]
 pub struct LoadOptions {
-    /// The API to ask, such as http://127.0.0.1:9700; without it, a sandbox of its own is started and ended
+    /// The API to ask, such as http://127.0.0.1:9700 or one that is deployed, with --tokens and --coupon; without it, a sandbox of
+    /// its own is started and ended
     #[arg(long, value_name = "URL", conflicts_with_all = ["template", "parameters"])]
     pub api: Option<String>,
+    /// People whom another issuer knows, a token a line; they ask for a --coupon that is there
+    #[arg(long, value_name = "FILE", requires_all = ["api", "coupon"], conflicts_with = "profile")]
+    pub tokens: Option<PathBuf>,
+    /// A coupon that is there, instead of a new one
+    #[arg(long, value_name = "ID", requires = "api", conflicts_with_all = ["profile", "stock"])]
+    pub coupon: Option<String>,
     /// How many coupons there are
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub stock: u64,
@@ -32,7 +40,7 @@ pub struct LoadOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), required = false, required_unless_present = "profile", default_value_if("profile", clap::builder::ArgPredicate::IsPresent, "1"))]
     pub users: u32,
     /// One of the benchmark's profiles instead, as long as it was meant; `seeds` is that of the seeds' table
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["rate", "clients", "tickets", "kafka"],
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["users", "stock", "rate", "clients", "tickets", "kafka"],
         value_parser = clap::builder::PossibleValuesParser::new(PROFILES))]
     pub profile: Option<String>,
     /// Requests a second, by schedule, whether answers keep up or not; latency counts from the scheduled moment
@@ -85,8 +93,8 @@ async fn run_load(options: &LoadOptions) -> anyhow::Result<ExitCode> {
         return run_profile(options, &profile).await;
     }
     let written = options.tickets.as_deref().map(Written::to).transpose()?.unwrap_or_default();
-    let people = people(usize::try_from(options.users)?).await?;
-    let coupon_id = fresh_id("load");
+    let people = asking(options).await?;
+    let coupon_id = options.coupon.clone().unwrap_or_else(|| fresh_id("load"));
     let figures = match &options.api {
         Some(url) => {
             let rush = Rush::new(Api::new(url)?, coupon_id, people, written)?;
@@ -109,6 +117,18 @@ async fn run_load(options: &LoadOptions) -> anyhow::Result<ExitCode> {
     Ok(if figures.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Those whose tokens are there, or people of this checkout.
+async fn asking(options: &LoadOptions) -> anyhow::Result<Vec<Person>> {
+    let users = usize::try_from(options.users)?;
+    let Some(path) = &options.tokens else { return people(users).await };
+    let mut people = read_people(path)?;
+    if people.len() < users {
+        bail!("--users {users}: {} has {} tokens, and everybody asks once", path.display(), people.len());
+    }
+    people.truncate(users);
+    Ok(people)
+}
+
 /// A profile against the API that was named, or a sandbox of its own.
 async fn run_profile(options: &LoadOptions, profile: &Profile) -> anyhow::Result<ExitCode> {
     let ran = match &options.api {
@@ -125,12 +145,20 @@ async fn run_profile(options: &LoadOptions, profile: &Profile) -> anyhow::Result
     } else {
         print!("{}", profiled::page(profile, &ran)?);
     }
-    Ok(if ran.iter().all(|ran| ran.failed() == 0) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if ran.iter().all(profiled::Ran::is_complete) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn load(options: &LoadOptions, rush: &Rush, kafka: Option<&str>) -> anyhow::Result<Figures> {
-    rush.api().create(rush.coupon_id(), "Load", options.stock, &admin()?).await?;
-    eprintln!("{} people ask for {} coupons of {}", options.users, options.stock, rush.coupon_id());
+    if options.coupon.is_some() {
+        let shown = rush.api().show(rush.coupon_id()).await?;
+        if !shown.status.is_success() {
+            bail!("--coupon {}: {}", rush.coupon_id(), shown.shown());
+        }
+        eprintln!("{} people ask for {}", options.users, rush.coupon_id());
+    } else {
+        rush.api().create(rush.coupon_id(), "Load", options.stock, &admin()?).await?;
+        eprintln!("{} people ask for {} coupons of {}", options.users, options.stock, rush.coupon_id());
+    }
     shown::with_progress(rush, rush.run(options.pace())).await?;
     if let Some(kafka) = kafka {
         decisions::record(rush, kafka).await?;

@@ -24,7 +24,7 @@ pub struct Winner {
 pub struct Figures {
     /// People who asked.
     pub users: u64,
-    /// Those who were given a ticket.
+    /// Those who were given a ticket, or the coupon itself.
     pub accepted: u64,
     /// Those who were refused before the queue, by code.
     pub refused: BTreeMap<String, u64>,
@@ -40,7 +40,7 @@ pub struct Figures {
     pub rejected: BTreeMap<String, u64>,
     /// From the first moment to the last outcome.
     pub seconds: f64,
-    /// From when a request was due to its 202.
+    /// From when a request was due to its 202 or 201.
     pub accept_ms: Latencies,
     /// From when a request was due to its refusal.
     pub refuse_ms: Latencies,

@@ -23,9 +23,9 @@ pub(super) struct Ran {
 }
 
 impl Ran {
-    /// Requests without an answer, or with one that is none.
-    pub(super) fn failed(&self) -> u64 {
-        counts(&self.driven.samples).1.values().sum()
+    /// Whether every request has an answer that is one, and everybody who asked what became of theirs knows.
+    pub(super) fn is_complete(&self) -> bool {
+        counts(&self.driven.samples).1.is_empty() && gave_up(&self.driven) == 0
     }
 }
 

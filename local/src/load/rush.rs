@@ -189,6 +189,10 @@ impl Rush {
             let answer = self.0.api.issue(&self.0.coupon_id, &person.token).await;
             match answer {
                 Ok(answer) if answer.status == StatusCode::ACCEPTED => return self.accepted(person, due, &answer),
+                Ok(answer) if answer.status == StatusCode::CREATED => {
+                    self.issued_at_once(person, due, &answer.said());
+                    return None;
+                }
                 Ok(answer) if is_to_be_repeated(answer.status) => {
                     last = answer.said().code.unwrap_or_else(|| answer.status.as_u16().to_string());
                     tokio::time::sleep(wait(&answer)).await;
@@ -283,6 +287,16 @@ impl Rush {
         drop(figures);
         self.0.written.line(&self.0.coupon_id, &person.user_id, &ticket, None);
         Some(ticket)
+    }
+
+    /// By a system that decides with its answer, and gives no ticket.
+    fn issued_at_once(&self, person: &Person, due: Instant, said: &Said) {
+        let mut figures = self.lock();
+        figures.accepted += 1;
+        figures.ended += 1;
+        figures.accept_ms.record(due.elapsed());
+        drop(figures);
+        self.won(person, said.request_id.as_deref().unwrap_or_default(), said.rank);
     }
 
     fn refused(&self, person: &Person, due: Instant, answer: &Answer, held: Option<Box<Said>>) {

@@ -96,6 +96,17 @@ async fn who_meets_a_503_asks_again_and_is_counted_once() {
 }
 
 #[tokio::test]
+async fn who_is_given_the_coupon_at_once_has_it() {
+    let issued = (StatusCode::CREATED, json!({"status": "ISSUED", "rank": 7}));
+    let script = Script { answers: vec![issued], ..Script::default() };
+    let rush = Rush::new(serve(script).await, "c".into(), crowd(1), Written::default()).unwrap();
+    rush.run(Pace::Clients(1)).await.unwrap();
+    let figures = rush.figures();
+    assert_eq!((figures.accepted, figures.issued, figures.ended, figures.failed()), (1, 1, 1, 0));
+    assert_eq!((figures.winners[0].rank, figures.accept_ms.count()), (7, 1));
+}
+
+#[tokio::test]
 async fn who_gets_no_answer_at_all_is_an_error() {
     let script = Script { answers: vec![(StatusCode::INTERNAL_SERVER_ERROR, json!({}))], ..Script::default() };
     let rush = Rush::new(serve(script).await, "c".into(), crowd(3), Written::default()).unwrap();

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod asking;
 #[cfg(test)]
+mod authority;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod baselines;
@@ -43,6 +45,8 @@ mod lives;
 mod log;
 #[cfg(test)]
 mod on_kafka;
+#[cfg(test)]
+mod over_tls;
 #[cfg(test)]
 mod part;
 #[cfg(test)]

@@ -9,10 +9,10 @@ use local::audit::AuditOptions;
 use local::parts::Parts;
 use local::secrets::{Login, SecretsManager};
 use local::settings::{Deployment, Function, TemplateOptions};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType, date_time_ymd};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
+use crate::authority::Authority;
 use crate::home::{Home, Real};
 use crate::part::{KafkaAt, url_of};
 use crate::sandbox::{Sandbox, local};
@@ -22,33 +22,6 @@ const PASSWORD: &str = "correct horse";
 /// A broker is tried for 3 s of the 10 that Lambda gives an init phase; as much again is for the start of an unoptimised
 /// process and its two secrets, beside the broker's own work.
 const INIT_MAX: Duration = Duration::from_secs(3 + 3);
-
-/// A private certificate authority.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "a private CA");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    /// A directory with a broker's key and certificate, for 127.0.0.1 and until the given year, and the CA's own.
-    fn directory(&self, until_year: i32) -> tempfile::TempDir {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params.subject_alt_names = vec![SanType::IpAddress("127.0.0.1".parse().unwrap())];
-        params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(until_year, 1, 1);
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let chain = format!("{}{}{}", key.serialize_pem(), certificate.pem(), self.0.pem());
-        std::fs::write(directory.path().join("server.pem"), chain).unwrap();
-        std::fs::write(directory.path().join("ca.pem"), self.0.pem()).unwrap();
-        directory
-    }
-}
 
 /// A broker that wants a login, and who may trust it.
 struct Guarded {
