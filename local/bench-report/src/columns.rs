@@ -3,13 +3,16 @@
 use crate::data::Percentiles;
 use crate::stats::{Spread, each, number};
 use crate::summary::{Cell, Ratio, Summary};
+use crate::text::spread;
 
-/// A figure of a cell: its heading, what it is, and whether its ratio to A's stands beside it.
+/// A figure of a cell: its heading, what it is, whether its ratio to A's stands beside it, and whether it is of the metered
+/// runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Column {
     pub(crate) name: &'static str,
     pub(crate) of: fn(&Cell<'_>) -> Option<Spread>,
     compared: Compared,
+    counted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,11 @@ impl Column {
         self.compared != Compared::No
     }
 
+    /// A cell's figure with its spread, and of how many rounds it is where that is not all of them.
+    pub(crate) fn shown(&self, cell: &Cell<'_>) -> String {
+        spread((self.of)(cell), if self.counted { cell.counted_runs() } else { cell.rounds() })
+    }
+
     /// A cell's figure by A's, where both are of the same work.
     pub(crate) fn ratio(&self, summary: &Summary<'_>, cell: &Cell<'_>) -> Option<Ratio> {
         match self.compared {
@@ -47,19 +55,23 @@ impl Column {
 }
 
 const fn figure(name: &'static str, of: fn(&Cell<'_>) -> Option<Spread>) -> Column {
-    Column { name, of, compared: Compared::No }
+    Column { name, of, compared: Compared::No, counted: false }
+}
+
+const fn counted(name: &'static str, of: fn(&Cell<'_>) -> Option<Spread>) -> Column {
+    Column { name, of, compared: Compared::No, counted: true }
 }
 
 const fn compared(name: &'static str, of: fn(&Cell<'_>) -> Option<Spread>) -> Column {
-    Column { name, of, compared: Compared::Yes }
+    Column { name, of, compared: Compared::Yes, counted: false }
 }
 
 const fn of_the_accepted(name: &'static str, of: fn(&Cell<'_>) -> Option<Spread>) -> Column {
-    Column { name, of, compared: Compared::UnlessRejecting }
+    Column { name, of, compared: Compared::UnlessRejecting, counted: false }
 }
 
 const fn of_the_issued(name: &'static str, of: fn(&Cell<'_>) -> Option<Spread>) -> Column {
-    Column { name, of, compared: Compared::WhereRejecting }
+    Column { name, of, compared: Compared::WhereRejecting, counted: false }
 }
 
 /// What a timed run measures.
@@ -88,23 +100,25 @@ pub(crate) const COLUMNS: [Column; 21] = [
 ];
 
 /// What a metered run counts, by coupon issued and by refusal.
-pub(crate) const COUNTED: [Column; 8] = [
-    figure("write units a coupon", |cell| cell.write_units_per_coupon()),
-    figure("read units a coupon", |cell| cell.read_units_per_coupon()),
-    figure("records a coupon", |cell| cell.counted(|run| each(number(run.log?.records), run.issued))),
-    figure("bytes a coupon", |cell| cell.counted(|run| each(number(run.log?.bytes), run.issued))),
-    figure("write units a refusal", |cell| {
+pub(crate) const COUNTED: [Column; 9] = [
+    counted("write units a coupon", |cell| cell.write_units_per_coupon()),
+    counted("read units a coupon", |cell| cell.read_units_per_coupon()),
+    counted("records a coupon", |cell| cell.counted(|run| each(number(run.log?.records), run.issued))),
+    counted("bytes a coupon", |cell| cell.counted(|run| each(number(run.log?.bytes), run.issued))),
+    counted("write units a refusal", |cell| {
         cell.counted(|run| each(run.units?.write, run.refusals()).filter(|_| run.accepted == 0))
     }),
-    figure("read units a refusal", |cell| {
+    counted("read units a refusal", |cell| {
         cell.counted(|run| each(run.units?.read, run.refusals()).filter(|_| run.accepted == 0))
     }),
-    figure("records a refusal", |cell| {
+    counted("records a refusal", |cell| {
         cell.counted(|run| each(number(run.log?.records), run.refusals()).filter(|_| run.accepted == 0))
     }),
-    figure("bytes a refusal", |cell| {
+    counted("bytes a refusal", |cell| {
         cell.counted(|run| each(number(run.log?.bytes), run.refusals()).filter(|_| run.accepted == 0))
     }),
+    // Where there are any: the figures before are of a run that had them.
+    counted("errors while counted", |cell| cell.counted(|run| Some(number(run.failures())).filter(|some| *some > 0.0))),
 ];
 
 /// What the page shows in its details alone.
@@ -114,18 +128,18 @@ pub(crate) const DETAILS: [Column; 9] = [
     figure("p99.9", |cell| cell.timed(|run| Some(run.decision_ms?.p999))),
     figure("max", |cell| cell.timed(|run| Some(run.decision_ms?.max))),
     figure("told p99 ms", |cell| told_ms(cell, 99.0, |ms| ms.p99)),
-    figure("gave up asking", |cell| cell.timed(|run| Some(number(run.gave_up)).filter(|_| run.told_ms.is_some()))),
+    figure("gave up asking", |cell| cell.timed(|run| run.told_ms.and(run.gave_up).map(number))),
     figure("stock wrong p99 ms", |cell| cell.timed(|run| Some(run.stock.as_ref()?.behind_ms?.p99))),
     figure("stock right after ms", |cell| cell.timed(|run| run.stock.as_ref()?.settled_ms)),
     figure("generator CPU ms", |cell| cell.timed(|run| Some(run.generator_cpu_ms).filter(|ms| *ms > 0.0))),
 ];
 
 /// How long it took until people knew, by the given percentile; without an end where so many gave up that the figure would
-/// be theirs.
+/// be theirs, and none where nobody counted them.
 pub(crate) fn told_ms(cell: &Cell<'_>, percent: f64, figure: fn(&Percentiles) -> f64) -> Option<Spread> {
     cell.timed(|run| {
-        let told = run.told_ms?;
-        let is_theirs = number(run.gave_up) * 100.0 > number(told.count) * (100.0 - percent);
+        let (told, gave_up) = (run.told_ms?, run.gave_up?);
+        let is_theirs = number(gave_up) * 100.0 > number(told.count) * (100.0 - percent);
         Some(if is_theirs { f64::INFINITY } else { figure(&told) })
     })
 }

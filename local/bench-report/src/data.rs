@@ -71,7 +71,7 @@ pub struct ProfileInfo {
     /// The same of the run in which units are counted, which is shorter; none where nothing is counted.
     #[serde(default)]
     pub counted: Option<String>,
-    /// The accept p99, ms, beyond which a step has given way; none for a profile without steps.
+    /// The accept p99, ms, beyond which a step has given way; none for a profile without steps, and in older files.
     #[serde(default)]
     pub gives_way_ms: Option<u32>,
 }
@@ -112,9 +112,9 @@ pub struct Run {
     /// From when a request was due until the person knew, of those who were chosen beforehand to ask until they do; who gave
     /// up counts with how long they had asked, and a figure that is theirs is shown as *more than*.
     pub told_ms: Option<Percentiles>,
-    /// How many of those who asked gave up.
+    /// How many of those who asked gave up; none in older files, whose `told_ms` is of those alone who did not.
     #[serde(default)]
-    pub gave_up: u64,
+    pub gave_up: Option<u64>,
     /// The same as `accept_ms`, of the cold coupons alone.
     pub cold_accept_ms: Option<Percentiles>,
     /// The stock in the store, and how long it was wrong.

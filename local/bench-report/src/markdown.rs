@@ -12,7 +12,7 @@ use crate::seeds::beside_ours;
 use crate::summary::{Cell, Ratio, Summary};
 use crate::systems::REDIS;
 use crate::target::targets;
-use crate::text::{COUNTED_BY_ITSELF, crossed, dollars, figure, spread};
+use crate::text::{COUNTED_BY_ITSELF, crossed, dollars, figure};
 
 /// The summary of a benchmark.
 ///
@@ -149,7 +149,7 @@ fn full_names(columns: &[Column]) -> Vec<String> {
 }
 
 fn shown_in(summary: &Summary<'_>, cell: &Cell<'_>, column: &Column) -> String {
-    struck(cell, spread((column.of)(cell)), column.ratio(summary, cell))
+    struck(cell, column.shown(cell), column.ratio(summary, cell))
 }
 
 /// A figure with its ratio to A's, each struck through where an outcome that it is made of was wrong.

@@ -28,6 +28,7 @@ pub struct Cell<'a> {
     pub offered: Option<f64>,
     timed: Vec<&'a Run>,
     metered: Vec<&'a Run>,
+    rounds: usize,
 }
 
 /// A figure by A's.
@@ -108,16 +109,18 @@ impl<'a> Summary<'a> {
     }
 
     fn cell_of(&self, system: &'a System, profile: &str, offered: Option<f64>) -> Option<Cell<'a>> {
-        let runs = self.benchmark.runs.iter().filter(|run| run.system == system.id && run.profile == profile);
+        let runs = || self.benchmark.runs.iter().filter(|run| run.system == system.id && run.profile == profile);
+        let rounds: BTreeSet<u32> = runs().filter(|run| !run.metered).map(|run| run.round).collect();
         // A run that was lost on its way through the rates is of every one.
         let at_rate = |run: &&Run| offered.is_none() || run.metered || run.offered.is_none() || run.offered == offered;
-        let (metered, timed): (Vec<_>, Vec<_>) = runs.filter(at_rate).partition(|run| run.metered);
+        let (metered, timed): (Vec<_>, Vec<_>) = runs().filter(at_rate).partition(|run| run.metered);
         (!timed.is_empty() || !metered.is_empty()).then(|| Cell {
             system,
             profile: profile.to_owned(),
             offered,
             timed,
             metered,
+            rounds: rounds.len(),
         })
     }
 }
@@ -133,6 +136,17 @@ impl<'a> Cell<'a> {
         Spread::of(self.metered.iter().filter_map(|run| figure(run)))
     }
 
+    /// In how many rounds the system was timed under the profile, at whatever rate: a figure of fewer is of those that were
+    /// left.
+    pub(crate) fn rounds(&self) -> usize {
+        self.rounds
+    }
+
+    /// In how many runs units were counted.
+    pub(crate) fn counted_runs(&self) -> usize {
+        self.metered.len()
+    }
+
     /// The timed runs.
     pub(crate) fn timed_runs(&self) -> &[&'a Run] {
         &self.timed
@@ -143,16 +157,27 @@ impl<'a> Cell<'a> {
         self.timed.iter().chain(&self.metered).copied()
     }
 
-    /// The first timed run, for what is drawn of one run alone.
-    #[must_use]
-    pub fn first(&self) -> Option<&'a Run> {
-        self.timed.first().copied()
+    /// The rate by schedule, of the runs where there is but one; a run that was lost has none.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        self.offered.or_else(|| self.timed.iter().find_map(|run| run.offered))
+    }
+
+    /// The timed runs of one round alone.
+    pub(crate) fn in_round(&self, round: u32) -> Self {
+        let timed = self.timed.iter().copied().filter(|run| run.round == round).collect();
+        Self { timed, metered: Vec::new(), rounds: 1, ..self.clone() }
     }
 
     /// How many requests of the timed runs failed, and of how many.
     #[must_use]
     pub fn failures(&self) -> (u64, u64) {
-        (self.timed.iter().map(|run| run.failures()).sum(), self.timed.iter().map(|run| run.asked).sum())
+        failures(&self.timed)
+    }
+
+    /// The same of the metered runs.
+    #[must_use]
+    pub fn counted_failures(&self) -> (u64, u64) {
+        failures(&self.metered)
     }
 
     /// Whether every run's outcome was right. Figures of a cell that is not correct are shown struck through.
@@ -188,20 +213,40 @@ impl<'a> Cell<'a> {
     /// Accepted each second, from the first request to the last answer.
     #[must_use]
     pub fn accepted_per_second(&self) -> Option<Spread> {
-        self.timed(|run| (run.accepted > 0).then(|| number(run.accepted) / run.seconds.max(0.001)))
+        self.each_second(|run| run.accepted, |run| Some(run.seconds))
     }
 
     /// Accepted and decided each second: until the last decision, so that a queue that only grows does not count.
     #[must_use]
     pub fn decided_per_second(&self) -> Option<Spread> {
-        self.timed(|run| Some(number(run.accepted) / run.decided_seconds?.max(0.001)).filter(|_| run.accepted > 0))
+        self.each_second(|run| run.accepted, |run| run.decided_seconds)
     }
 
     /// Issued each second, until the last decision: the one rate that is the same work for who refuses at the door and who
     /// accepts and rejects later.
     #[must_use]
     pub fn issued_per_second(&self) -> Option<Spread> {
-        self.timed(|run| Some(number(run.issued) / run.decided_seconds?.max(0.001)).filter(|_| run.issued > 0))
+        self.each_second(|run| run.issued, |run| run.decided_seconds)
+    }
+
+    /// A rate of the accepted. A round in which every request failed has one, nothing: left out, it would leave the median as
+    /// good as before. None where nothing was asked, or nobody was to be accepted.
+    fn each_second(&self, count: fn(&Run) -> u64, seconds: fn(&Run) -> Option<f64>) -> Option<Spread> {
+        let refuses = self.refuses_everybody();
+        self.timed(|run| match run.accepted {
+            0 => (run.asked > 0 && !refuses).then_some(0.0),
+            _ => Some(number(count(run)) / seconds(run)?.max(0.001)),
+        })
+    }
+
+    /// Whether refusals are all that a timed run was to be answered with, as behind the end.
+    fn refuses_everybody(&self) -> bool {
+        self.timed.iter().all(|run| run.accepted == 0) && self.refuses()
+    }
+
+    /// Whether somebody was refused in a timed run.
+    fn refuses(&self) -> bool {
+        self.timed.iter().any(|run| run.refusals() > 0)
     }
 
     /// Whether somebody accepted in a timed run got no coupon.
@@ -210,10 +255,11 @@ impl<'a> Cell<'a> {
         self.timed.iter().any(|run| run.issued < run.accepted)
     }
 
-    /// Refused each second.
+    /// Refused each second; nothing in a round that refused nobody where another one did.
     #[must_use]
     pub fn refused_per_second(&self) -> Option<Spread> {
-        self.timed(|run| (run.refusals() > 0).then(|| number(run.refusals()) / run.seconds.max(0.001)))
+        let refuses = self.refuses();
+        self.timed(|run| (refuses && run.asked > 0).then(|| number(run.refusals()) / run.seconds.max(0.001)))
     }
 
     /// Write units for each coupon issued.
@@ -270,155 +316,9 @@ impl<'a> Cell<'a> {
     }
 }
 
-#[cfg(test)]
-pub(crate) mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::columns::told_ms;
-    use crate::data::{Machine, Percentiles, Units, Verdict};
-
-    pub(crate) fn check(held: bool) -> Check {
-        Check { name: "nobody has two".into(), held, found: "user-7 has 2".into() }
-    }
-
-    /// A thousand accepted in two seconds, decided in four.
-    pub(crate) fn run(system: &str, profile: &str, round: u32) -> Run {
-        Run {
-            system: system.into(),
-            profile: profile.into(),
-            round,
-            seconds: 2.0,
-            asked: 1000,
-            accepted: 1000,
-            issued: 1000,
-            decided_seconds: Some(4.0),
-            verdict: Verdict { checks: vec![check(true)], flaws: Vec::new() },
-            ..Run::default()
-        }
-    }
-
-    pub(crate) fn benchmark(runs: Vec<Run>) -> Benchmark {
-        let system = |id: &str| System { id: id.into(), name: format!("{id}'s name"), says: "what it is".into() };
-        let profile = |id: &str| {
-            let (name, says) = (format!("the {id}"), "what it does".into());
-            ProfileInfo { id: id.into(), name, says, counted: None, gives_way_ms: (id == "rush").then_some(500) }
-        };
-        Benchmark {
-            taken_at: "2026-11-28T20:00:00Z".into(),
-            seconds: 100.0,
-            command: "cargo local bench --full".into(),
-            build: "dev".into(),
-            interrupted: false,
-            machine: Machine::default(),
-            versions: BTreeMap::new(),
-            systems: ["redis", "hybrid", "ours", "emulated"].map(system).to_vec(),
-            profiles: ["seeds", "rush", "sustained", "hot", "duplicates", "bots", "sellout"].map(profile).to_vec(),
-            runs,
-            remarks: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn times_come_from_timed_runs_and_units_from_metered_ones() {
-        let mut metered = run("ours", "rush", 1);
-        (metered.metered, metered.seconds) = (true, 100.0);
-        metered.units = Some(Units { read: 500.0, write: 2020.0 });
-        let benchmark = benchmark(vec![run("ours", "rush", 1), metered]);
-        let cell = Summary::new(&benchmark).unwrap().cell("ours", "rush").unwrap();
-        assert_eq!(cell.accepted_per_second().unwrap().median, 500.0);
-        assert_eq!(cell.decided_per_second().unwrap().median, 250.0, "a queue that is not worked off does not count");
-        assert_eq!(cell.write_units_per_coupon().unwrap().median, 2.02);
-        assert_eq!(cell.read_units_per_coupon().unwrap().median, 0.5);
-    }
-
-    #[test]
-    fn one_wrong_round_makes_the_cell_wrong_and_names_what_broke_once() {
-        let mut wrong = run("redis", "rush", 2);
-        wrong.verdict.checks = vec![check(false)];
-        let mut flawed = run("redis", "rush", 1);
-        flawed.verdict.flaws = vec!["a rank twice".into()];
-        let benchmark = benchmark(vec![flawed, wrong.clone(), wrong]);
-        let cell = Summary::new(&benchmark).unwrap().cell("redis", "rush").unwrap();
-        assert!(!cell.is_correct());
-        assert_eq!(cell.flaws(), ["a rank twice"], "and its run was right");
-        assert_eq!(cell.correct_runs(), (1, 3));
-        assert_eq!(cell.broken(), [&check(false)]);
-    }
-
-    #[test]
-    fn a_figure_of_those_who_gave_up_has_no_end() {
-        let told = |gave_up| {
-            let ms = Percentiles { count: 10, mean: 9.0, p50: 9.0, p95: 9.0, p99: 9.0, p999: 9.0, max: 9.0 };
-            Run { told_ms: Some(ms), gave_up, ..run("hybrid", "rush", 1) }
-        };
-        let figures = |runs| {
-            let benchmark = benchmark(runs);
-            let cell = Summary::new(&benchmark).unwrap().cell("hybrid", "rush").unwrap();
-            (told_ms(&cell, 50.0, |ms| ms.p50).unwrap(), told_ms(&cell, 99.0, |ms| ms.p99).unwrap())
-        };
-        let (half, most) = figures(vec![told(5)]);
-        assert_eq!((half.median, most.median), (9.0, f64::INFINITY), "half of them knew");
-        assert_eq!(figures(vec![told(6)]).0.median, f64::INFINITY);
-        let (median, _) = figures(vec![told(6), told(0), told(0)]);
-        assert_eq!((median.median, median.max), (9.0, f64::INFINITY));
-    }
-
-    #[test]
-    fn a_run_that_nobody_judged_is_not_correct() {
-        let mut unjudged = run("ours", "rush", 1);
-        unjudged.verdict = Verdict::default();
-        let benchmark = benchmark(vec![unjudged]);
-        assert!(!Summary::new(&benchmark).unwrap().cell("ours", "rush").unwrap().is_correct());
-    }
-
-    #[test]
-    fn a_figure_is_compared_with_as_at_the_same_rate() {
-        let at = |system: &str, rate: f64, accepted| Run { offered: Some(rate), accepted, ..run(system, "rush", 1) };
-        let mut runs = vec![at("redis", 100.0, 1000), at("redis", 200.0, 4000), at("ours", 200.0, 2000)];
-        runs.extend([run("ours", "seeds", 1), Run { accepted: 0, ..run("redis", "seeds", 1) }]);
-        let ratio = |runs: Vec<Run>, profile: usize, system: &str| {
-            let benchmark = benchmark(runs);
-            let summary = Summary::new(&benchmark).unwrap();
-            let cells = summary.cells(&benchmark.profiles[profile]);
-            let cell = cells.iter().rev().find(|cell| cell.system.id == system).unwrap();
-            summary.to_a(cell, |cell| cell.accepted_per_second())
-        };
-        assert_eq!(
-            ratio(runs.clone(), 1, "ours"),
-            Some(Ratio { value: 0.5, sound: true }),
-            "though it has one rate only"
-        );
-        assert_eq!(ratio(runs.clone(), 1, "redis"), None, "A is no ratio to itself");
-        assert_eq!(ratio(runs.clone(), 0, "ours"), None, "A accepted nothing");
-        runs[1].verdict.checks = vec![check(false)];
-        assert_eq!(ratio(runs, 1, "ours"), Some(Ratio { value: 0.5, sound: false }));
-    }
-
-    #[test]
-    fn a_run_that_was_lost_makes_every_step_wrong_and_no_figure() {
-        let at = |rate: f64| Run { offered: Some(rate), ..run("ours", "rush", 1) };
-        let verdict = Verdict { checks: vec![check(false)], ..Verdict::default() };
-        let lost = Run { system: "ours".into(), profile: "rush".into(), round: 2, verdict, ..Run::default() };
-        let benchmark = benchmark(vec![at(100.0), at(200.0), lost]);
-        let cells = Summary::new(&benchmark).unwrap().cells(&benchmark.profiles[1]);
-        assert_eq!(cells.len(), 2);
-        for cell in &cells {
-            assert!(!cell.is_correct());
-            for column in crate::columns::COLUMNS.iter().chain(&crate::columns::DETAILS) {
-                assert!((column.of)(cell).is_none_or(|spread| spread.rounds == 1), "{}", column.name);
-            }
-        }
-    }
-
-    #[test]
-    fn a_profile_that_steps_through_rates_has_a_cell_for_each() {
-        let at = |rate: f64, round| Run { offered: Some(rate), ..run("ours", "rush", round) };
-        let benchmark = benchmark(vec![at(200.0, 1), at(100.0, 1), at(100.0, 2)]);
-        let summary = Summary::new(&benchmark).unwrap();
-        let cells = summary.cells(&benchmark.profiles[1]);
-        let rates: Vec<_> = cells.iter().map(|cell| (cell.offered.unwrap(), cell.runs().count())).collect();
-        assert_eq!(rates, [(100.0, 2), (200.0, 1)]);
-        assert!(summary.cell("nobody", "rush").is_none());
-    }
+fn failures(runs: &[&Run]) -> (u64, u64) {
+    (runs.iter().map(|run| run.failures()).sum(), runs.iter().map(|run| run.asked).sum())
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

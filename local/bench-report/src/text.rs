@@ -30,13 +30,18 @@ pub(crate) fn dollars(value: f64) -> String {
     if value < 0.1 { format!("${value:.3}") } else { format!("${value:.2}") }
 }
 
-/// `median (lowest–highest)`; the median alone of one round; a dash of none.
-pub(crate) fn spread(spread: Option<Spread>) -> String {
-    match spread {
-        None => "–".into(),
-        Some(one) if one.rounds < 2 => figure(one.median),
-        Some(one) => format!("{} ({}–{})", figure(one.median), figure(one.min), figure(one.max)),
-    }
+/// `median (lowest–highest)`; the median alone of one round; a dash of none. Beside them of how many rounds it is, where
+/// `all` are more.
+pub(crate) fn spread(spread: Option<Spread>, all: usize) -> String {
+    let Some(one) = spread else { return "–".into() };
+    let ends = (one.rounds > 1).then(|| format!("{}–{}", figure(one.min), figure(one.max)));
+    let beside: Vec<String> = ends.into_iter().chain(of_rounds(one, all)).collect();
+    if beside.is_empty() { figure(one.median) } else { format!("{} ({})", figure(one.median), beside.join(", ")) }
+}
+
+/// `2 of 3 rounds`: those that have a figure; nothing where all have.
+pub(crate) fn of_rounds(spread: Spread, all: usize) -> Option<String> {
+    (spread.rounds < all).then(|| format!("{} of {all} rounds", spread.rounds))
 }
 
 fn thousands(digits: &str) -> String {
@@ -75,10 +80,17 @@ mod tests {
 
     #[test]
     fn a_spread_is_shown_where_there_is_one() {
-        assert_eq!(spread(None), "–");
-        assert_eq!(spread(Spread::of([2.0])), "2.00");
-        assert_eq!(spread(Spread::of([1.0, 2.0, 30.0])), "2.00 (1.00–30.0)");
-        assert_eq!(spread(Spread::of([f64::INFINITY, 2.0, f64::INFINITY])), "more than 30 s (2.00–more than 30 s)");
+        assert_eq!(spread(None, 3), "–");
+        assert_eq!(spread(Spread::of([2.0]), 1), "2.00");
+        assert_eq!(spread(Spread::of([1.0, 2.0, 30.0]), 3), "2.00 (1.00–30.0)");
+        let endless = Spread::of([f64::INFINITY, 2.0, f64::INFINITY]);
+        assert_eq!(spread(endless, 3), "more than 30 s (2.00–more than 30 s)");
+    }
+
+    #[test]
+    fn a_figure_of_some_rounds_says_of_how_many() {
+        assert_eq!(spread(Spread::of([2.0]), 3), "2.00 (1 of 3 rounds)");
+        assert_eq!(spread(Spread::of([1.0, 3.0]), 3), "2.00 (1.00–3.00, 2 of 3 rounds)");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use load_generator::{
 
 use super::compared::Compared;
 use super::session::Session;
-use super::settle::{settled, settled_at};
+use super::settle::{pause, settled, settled_at};
 use super::stock::Watch;
 use crate::lambda::Usage;
 use crate::load::early::sell_out;
@@ -26,19 +26,17 @@ use crate::load::people::admin;
 /// What a refusal is called that came behind a 202.
 const REFUSED_LATER: &str = "taken, and refused later";
 /// How long decisions may be behind the last answer: so long, and a second more for so many that were accepted, for a
-/// queue that is worked off slowly is worked off all the same. And how often they are asked for.
+/// queue that is worked off slowly is worked off all the same.
 const DECIDED_MAX: Duration = Duration::from_secs(90);
 const DECIDED_EACH_SECOND: f64 = 50.0;
-const DECIDED_POLL: Duration = Duration::from_millis(20);
 /// The last tickets of each coupon that are asked for: a coupon is decided in the order of its log.
 const LAST_TICKETS: usize = 3;
 
 const _: () = assert!(load_generator::FOLLOW_MAX.as_secs() == bench_report::GAVE_UP_SECONDS);
 
-/// Profiles whose units are counted: coupons and refusals by themselves, and with time other mixtures of them.
+/// Profiles whose units are counted: coupons and refusals by themselves, and with time every mixture of them.
 pub(super) fn is_metered(profile: &str, size: Size) -> bool {
-    matches!(profile, "sustained" | "bots")
-        || (size == Size::Full && matches!(profile, "seeds" | "duplicates" | "sellout"))
+    matches!(profile, "sustained" | "bots") || size == Size::Full
 }
 
 /// One profile, one system.
@@ -149,8 +147,9 @@ impl One<'_> {
         let (total, total_each) = (plan.stock, plan.cold_stock);
         let mut draft =
             Draft { run, coupons, total, total_each, driven, watch, start, early, decided, patience, decided_after };
-        draft.watch.until(draft.left(0));
-        if self.rests() {
+        let rests = self.rests();
+        draft.watch.until(draft.left(0), rests);
+        if rests {
             // Behind A's outbox, whose work for these coupons is a part of what they take.
             settled(self.session, std::slice::from_ref(&draft)).await;
             self.took(&mut draft.run, &before).await?;
@@ -198,7 +197,7 @@ impl One<'_> {
                     if start.elapsed() > within {
                         return false;
                     }
-                    tokio::time::sleep(DECIDED_POLL).await;
+                    tokio::time::sleep(pause(start.elapsed())).await;
                 }
             }
         }
@@ -276,7 +275,7 @@ impl One<'_> {
             accept_ms: of(Sample::is_accepted)?,
             refuse_ms: of(Sample::is_refused)?,
             told_ms: percentiles(&told),
-            gave_up: u64::try_from(driven.told.iter().filter(|told| told.outcome.is_none()).count())?,
+            gave_up: Some(u64::try_from(driven.told.iter().filter(|told| told.outcome.is_none()).count())?),
             cold_accept_ms: match plan.asking {
                 Asking::HotAmongCold { .. } => of(|sample| sample.coupon > 0 && sample.is_accepted())?,
                 Asking::Fresh | Asking::Twice | Asking::Again { .. } | Asking::InTurn { .. } => None,

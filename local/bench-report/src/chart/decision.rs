@@ -4,6 +4,7 @@ use plotters::prelude::*;
 
 use super::{GRID, INK, MUTED, Size, colour, failed, label, log_range, tick};
 use crate::ReportError;
+use crate::data::{Percentiles, System};
 use crate::profiles;
 use crate::summary::Summary;
 
@@ -18,26 +19,28 @@ struct Row {
     correct: bool,
 }
 
+/// Whether a system has a figure to show.
+pub(crate) fn has_row(summary: &Summary<'_>, system: &System) -> bool {
+    row(summary, system).is_some()
+}
+
+fn row(summary: &Summary<'_>, system: &System) -> Option<Row> {
+    let cell = summary.cell(&system.id, profiles::SEEDS)?;
+    let of = |figure: fn(&Percentiles) -> f64| {
+        cell.timed(|run| run.decision_ms.as_ref().map(figure)).map(|spread| spread.median)
+    };
+    Some(Row {
+        system: system.id.clone(),
+        name: system.name.clone(),
+        p50: of(|ms| ms.p50)?,
+        p99: of(|ms| ms.p99)?,
+        correct: cell.is_correct(),
+    })
+}
+
 /// The chart at the seeds' load; none without a figure.
 pub(crate) fn decision(summary: &Summary<'_>, size: Size) -> Result<Option<String>, ReportError> {
-    let rows: Vec<Row> = summary
-        .benchmark
-        .systems
-        .iter()
-        .filter_map(|system| {
-            let cell = summary.cell(&system.id, profiles::SEEDS)?;
-            let of = |figure: fn(&crate::data::Percentiles) -> f64| {
-                cell.timed(|run| run.decision_ms.as_ref().map(figure)).map(|spread| spread.median)
-            };
-            Some(Row {
-                system: system.id.clone(),
-                name: system.name.clone(),
-                p50: of(|ms| ms.p50)?,
-                p99: of(|ms| ms.p99)?,
-                correct: cell.is_correct(),
-            })
-        })
-        .collect();
+    let rows: Vec<Row> = summary.benchmark.systems.iter().filter_map(|system| row(summary, system)).collect();
     if rows.is_empty() {
         return Ok(None);
     }

@@ -6,6 +6,7 @@ use super::{GRID, MUTED, Size, colour, failed, label, log_range, tick};
 use crate::ReportError;
 use crate::data::ProfileInfo;
 use crate::profiles;
+use crate::rush::{Limit, gives_way_ms};
 use crate::summary::{Cell, Summary};
 
 const CHART: &str = "latency over rate";
@@ -16,6 +17,8 @@ struct Line {
     points: Vec<(f64, f64)>,
     /// Those of them whose outcome was wrong.
     wrong: Vec<(f64, f64)>,
+    /// From here on points are hollow: it gave way in some round, and only the others went on.
+    gave_way: Option<f64>,
 }
 
 /// The chart; none without a step that was accepted.
@@ -28,38 +31,36 @@ pub(crate) fn latency(summary: &Summary<'_>, size: Size) -> Result<Option<String
         return Ok(None);
     }
     let mut svg = String::new();
-    draw(&lines, rush.gives_way_ms.map(f64::from), size, &mut svg).map_err(failed(CHART))?;
+    draw(&lines, gives_way_ms(rush), size, &mut svg).map_err(failed(CHART))?;
     Ok(Some(svg))
 }
 
 fn lines(summary: &Summary<'_>, rush: &ProfileInfo) -> Vec<Line> {
     let cells = summary.cells(rush);
-    let point = |cell: &Cell<'_>| {
-        let rate = cell.offered.or_else(|| cell.first()?.offered)?;
-        Some((rate, cell.timed(|run| Some(run.accept_ms?.p99))?.median))
-    };
+    let point = |cell: &Cell<'_>| Some((cell.rate()?, cell.timed(|run| Some(run.accept_ms?.p99))?.median));
     let of = |system: &crate::data::System| {
         let cells = || cells.iter().filter(|cell| cell.system.id == system.id);
         Line {
             system: system.id.clone(),
             points: cells().filter_map(point).collect(),
             wrong: cells().filter(|cell| !cell.is_correct()).filter_map(point).collect(),
+            gave_way: Limit::of(summary, &system.id).and_then(|limit| limit.gave_way),
         }
     };
     summary.benchmark.systems.iter().map(of).collect()
 }
 
-/// `gives_way_ms`: where a system has given way; the steps ended there.
+/// `bound`: the ms beyond which a step has given way; a round ended there.
 fn draw(
     lines: &[Line],
-    gives_way_ms: Option<f64>,
+    bound: f64,
     size: Size,
     svg: &mut String,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let all = || lines.iter().flat_map(|line| line.points.iter().copied());
     let (rates, times) = (
         0.0..all().map(|(rate, _)| rate).fold(1.0, f64::max) * 1.05,
-        log_range(all().map(|(_, ms)| ms).chain(gives_way_ms), (1.0, 1000.0)),
+        log_range(all().map(|(_, ms)| ms).chain([bound]), (1.0, 1000.0)),
     );
     let (low_rate, high_rate) = (rates.start, rates.end);
     let root = SVGBackend::with_string(svg, size).into_drawing_area();
@@ -82,20 +83,39 @@ fn draw(
         .x_label_formatter(&|rate| tick(*rate))
         .y_label_formatter(&|ms| tick(*ms))
         .draw()?;
-    if let Some(ms) = gives_way_ms {
-        chart.draw_series(DashedLineSeries::new([(low_rate, ms), (high_rate, ms)], 4, 4, MUTED.stroke_width(1)))?;
-        chart.draw_series([Text::new("gives way", (high_rate * 0.01, ms * 0.95), label(MUTED))])?;
-    }
+    chart.draw_series(DashedLineSeries::new([(low_rate, bound), (high_rate, bound)], 4, 4, MUTED.stroke_width(1)))?;
+    chart.draw_series([Text::new("gives way", (high_rate * 0.01, bound * 0.95), label(MUTED))])?;
     for line in lines {
         let colour = colour(&line.system);
         chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(3)))?;
-        chart.draw_series(line.points.iter().map(|point| match gives_way_ms.is_none_or(|bound| point.1 < bound) {
-            true => Circle::new(*point, 4, colour.filled()),
-            false => Circle::new(*point, 5, colour.stroke_width(2)),
+        chart.draw_series(line.points.iter().map(|point| match line.gave_way.is_some_and(|at| point.0 >= at) {
+            true => Circle::new(*point, 5, colour.stroke_width(2)),
+            false => Circle::new(*point, 4, colour.filled()),
         }))?;
         chart.draw_series(line.wrong.iter().map(|point| Cross::new(*point, 8, colour.stroke_width(2))))?;
     }
     root.present()?;
     drop(chart);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Percentiles, Run};
+    use crate::summary::tests::{benchmark, run};
+
+    #[test]
+    fn points_are_hollow_from_the_step_on_at_which_a_single_round_gave_way() {
+        let step = |round, rate, ms| {
+            let accept_ms = Percentiles { count: 9, mean: ms, p50: ms, p95: ms, p99: ms, p999: ms, max: ms };
+            Run { offered: Some(rate), accept_ms: Some(accept_ms), ..run("ours", "rush", round) }
+        };
+        let mut runs = vec![step(1, 100.0, 5.0), step(1, 200.0, 600.0), step(2, 100.0, 5.0), step(3, 100.0, 5.0)];
+        runs.extend([step(2, 200.0, 5.0), step(3, 200.0, 5.0), step(2, 400.0, 5.0), step(3, 400.0, 5.0)]);
+        let benchmark = benchmark(runs);
+        let svg = latency(&Summary::new(&benchmark).unwrap(), (400, 300)).unwrap().unwrap();
+        assert_eq!((svg.matches("r=\"4\"").count(), svg.matches("r=\"5\"").count()), (1, 2), "{svg}");
+        assert!(svg.contains("gives way"), "the bound is drawn");
+    }
 }

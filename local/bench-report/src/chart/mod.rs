@@ -13,9 +13,9 @@ use plotters::style::RGBColor;
 use crate::ReportError;
 use crate::systems;
 
-pub(crate) use decision::decision;
+pub(crate) use decision::{decision, has_row};
 pub(crate) use latency::latency;
-pub(crate) use stock::stock;
+pub(crate) use stock::{drawn, stock};
 
 /// Width and height in pixels.
 pub(crate) type Size = (u32, u32);

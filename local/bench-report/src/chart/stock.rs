@@ -5,13 +5,18 @@ use plotters::prelude::*;
 
 use super::{GRID, MUTED, Size, colour, failed, label, tick};
 use crate::ReportError;
-use crate::data::{Run, StockPoint};
+use crate::data::{Run, Stock, StockPoint};
 
 const CHART: &str = "stock over time";
 
+/// What there is to draw of a run: one look at a stock is no picture.
+pub(crate) fn drawn(run: &Run) -> Option<&Stock> {
+    run.stock.as_ref().filter(|stock| stock.series.len() > 1)
+}
+
 /// The chart of one run, up to `seconds`; none without a series.
 pub(crate) fn stock(run: &Run, seconds: f64, size: Size) -> Result<Option<String>, ReportError> {
-    let Some(stock) = run.stock.as_ref().filter(|stock| stock.series.len() > 1) else { return Ok(None) };
+    let Some(stock) = drawn(run) else { return Ok(None) };
     let taken = |left: i64| i64::try_from(stock.total).unwrap_or(i64::MAX).saturating_sub(left);
     let promised = steps(&stock.series, |point| taken(point.promised));
     let stored = steps(&stock.series, |point| taken(point.stored));

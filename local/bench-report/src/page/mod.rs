@@ -9,13 +9,13 @@ mod tests;
 
 use std::fmt::Write;
 
-use crate::chart::{Size, decision, latency, stock};
-use crate::data::Benchmark;
+use crate::chart::{Size, decision, drawn, has_row, latency, stock};
+use crate::data::{Benchmark, Percentiles, Run, System};
 use crate::rush::limits;
-use crate::summary::Summary;
+use crate::summary::{Cell, Summary};
 use crate::target::{Status, Target, targets};
-use crate::text::escaped;
-use crate::{ReportError, chart, profiles};
+use crate::text::{escaped, figure, of_rounds};
+use crate::{ReportError, chart, profiles, systems};
 
 const WIDE: Size = (840, 380);
 const NARROW: Size = (340, 300);
@@ -50,6 +50,10 @@ fn head(benchmark: &Benchmark) -> String {
             format!("svg [fill=\"{hex}\"]{{fill:var(--{id})}}svg [stroke=\"{hex}\"]{{stroke:var(--{id})}}.{id}{{--c:var(--{id})}}\n")
         })
         .collect();
+    let systems = match benchmark.systems.len() {
+        1 => "One system".to_owned(),
+        some => format!("{some} systems"),
+    };
     let style = include_str!("style.css");
     let interrupted = if benchmark.interrupted {
         "<p class=\"warn\">Ended before it was through: what had been measured until then.</p>"
@@ -62,7 +66,7 @@ fn head(benchmark: &Benchmark) -> String {
          <meta name=\"color-scheme\" content=\"light dark\"><title>firstcome: benchmark</title>\n\
          <style>{style}{colours}</style></head>\n<body><main>\n\
          <h1>Who gets the coupon, how fast, and is the stock right?</h1>\n\
-         <p class=\"sub\">Four systems, one machine ({} cores), {} · <code>{}</code></p>{interrupted}\n",
+         <p class=\"sub\">{systems}, one machine ({} cores), {} · <code>{}</code></p>{interrupted}\n",
         benchmark.machine.cores,
         escaped(benchmark.taken_at.get(..10).unwrap_or(&benchmark.taken_at)),
         escaped(&benchmark.command),
@@ -129,17 +133,35 @@ fn picture(wide: Option<String>, narrow: Option<String>, about: &str) -> String 
     }
 }
 
+/// Who has nothing to show where others have: left out in silence, they would not be missed.
+fn missing(summary: &Summary<'_>, is_shown: impl Fn(&System) -> bool) -> String {
+    let (shown, missing): (Vec<_>, Vec<_>) = summary.benchmark.systems.iter().partition(|system| is_shown(system));
+    if shown.is_empty() || missing.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = missing.into_iter().map(|system| escaped(&system.name)).collect();
+    format!("<p class=\"none\">no figure: {}</p>", names.join("; "))
+}
+
 fn charts(summary: &Summary<'_>) -> Result<String, ReportError> {
     let mut html = String::new();
     html.push_str("<section><h2>Is the stock in the store right?</h2><p>Grey: coupons that people were promised. Colour: coupons that the store has taken from its stock. Filled: wrong meanwhile.</p><div class=\"grid\">");
     html.push_str(&stocks(summary)?);
-    html.push_str("</div></section>\n<section><h2>How long until the coupon is yours, or not?</h2><p>At the seeds' load. A decides while one waits for the answer; B and ours answer first. Thin and hollow: the outcome was wrong.</p>");
+    html.push_str(
+        "</div></section>\n<section><h2>How long until the coupon is yours, or not?</h2><p>At the seeds' load.",
+    );
+    let is_there = |id: &str| summary.benchmark.systems.iter().any(|system| system.id == id);
+    if [systems::REDIS, systems::HYBRID, systems::OURS].into_iter().all(is_there) {
+        html.push_str(" A decides while one waits for the answer; B and ours answer first.");
+    }
+    html.push_str(" Thin and hollow: the outcome was wrong.</p>");
     html.push_str(&picture(
         decision(summary, WIDE_ROWS)?,
         decision(summary, NARROW_ROWS)?,
         "time to decision by system",
     ));
-    html.push_str("</section>\n<section><h2>How many at a time?</h2><p>Requests come by schedule, whether answers keep up or not; latency counts from when each was due. A cross: the outcome was wrong.</p>");
+    html.push_str(&missing(summary, |system| has_row(summary, system)));
+    html.push_str("</section>\n<section><h2>How many at a time?</h2><p>Requests come by schedule, whether answers keep up or not; latency counts from when each was due. Hollow: it gave way in some round. A cross: the outcome was wrong.</p>");
     html.push_str(&picture(
         latency(summary, WIDE)?,
         latency(summary, NARROW)?,
@@ -158,44 +180,49 @@ const WRONG: &str = "<em class=\"bad\">outcome wrong</em>";
 const WIDE_ROWS: Size = (840, 260);
 const NARROW_ROWS: Size = (340, 280);
 
-/// A picture for each system, all with one axis of time.
+/// A picture for each system, all with one axis of time: of the first run that has one, for a round may have been lost.
 fn stocks(summary: &Summary<'_>) -> Result<String, ReportError> {
-    let systems = &summary.benchmark.systems;
-    let runs: Vec<_> = systems
-        .iter()
-        .filter_map(|system| {
-            let cell = summary.cell(&system.id, profiles::SEEDS)?;
-            Some((system, cell.first()?, cell.is_correct()))
-        })
-        .filter(|(_system, run, _correct)| run.stock.is_some())
-        .collect();
-    let end = |run: &crate::data::Run| Some(run.stock.as_ref()?.series.last()?.at_ms / 1000.0);
-    let seconds = runs.iter().filter_map(|(_system, run, _correct)| end(run)).fold(1.0, f64::max);
-    if runs.is_empty() {
+    let of = |system: &System| {
+        let cell = summary.cell(&system.id, profiles::SEEDS)?;
+        let run = cell.timed_runs().iter().copied().find(|run| drawn(run).is_some())?;
+        Some((cell, run))
+    };
+    let shown: Vec<_> = summary.benchmark.systems.iter().filter_map(of).collect();
+    let end = |run: &Run| Some(drawn(run)?.series.last()?.at_ms / 1000.0);
+    let seconds = shown.iter().filter_map(|(_cell, run)| end(run)).fold(1.0, f64::max);
+    if shown.is_empty() {
         return Ok("<p class=\"none\">not measured</p>".into());
     }
     let mut html = String::new();
-    for (system, run, correct) in runs {
-        let (name, behind) = (escaped(&system.name), run.stock.as_ref().and_then(|stock| stock.behind_ms));
-        let says = behind.map_or_else(String::new, |ms| {
-            format!(
-                "wrong for {} ms at the median, {} at most",
-                crate::text::figure(ms.p50),
-                crate::text::figure(ms.max)
-            )
-        });
-        let says = if correct { says } else { format!("<s>{says}</s> {WRONG}") };
+    for (cell, run) in shown {
         let pictures = picture(
             stock(run, seconds, WIDE_SMALL)?,
             stock(run, seconds, NARROW_SMALL)?,
-            &format!("stock of {}", system.name),
+            &format!("stock of {}", cell.system.name),
         );
         write!(
             html,
-            "<figure class=\"{}\"><figcaption><i></i><b>{name}</b> {says}</figcaption>{pictures}</figure>",
-            escaped(&system.id)
+            "<figure class=\"{}\"><figcaption><i></i><b>{}</b> {}</figcaption>{pictures}</figure>",
+            escaped(&cell.system.id),
+            escaped(&cell.system.name),
+            caption(&cell, run)
         )
         .ok();
     }
+    html.push_str(&missing(summary, |system| of(system).is_some()));
     Ok(html)
+}
+
+/// The figures are of all rounds, as in the tile; the picture can be of one alone, and says so.
+fn caption(cell: &Cell<'_>, run: &Run) -> String {
+    let behind = |of: fn(&Percentiles) -> f64| cell.timed(|run| run.stock.as_ref()?.behind_ms.as_ref().map(of));
+    let says = match behind(|ms| ms.p50).zip(behind(|ms| ms.max)) {
+        None => "no figure of how long it was wrong".to_owned(),
+        Some((median, most)) => {
+            let rounds = of_rounds(median, cell.rounds()).map_or_else(String::new, |rounds| format!(" ({rounds})"));
+            format!("wrong for {} ms at the median, {} at most{rounds}", figure(median.median), figure(most.max))
+        }
+    };
+    let says = if cell.is_correct() { says } else { format!("<s>{says}</s> {WRONG}") };
+    if cell.rounds() > 1 { format!("{says}; the picture is of round {}", run.round) } else { says }
 }

@@ -43,6 +43,7 @@ fn bars(
     if most <= 0.0 {
         return Ok("<p class=\"none\">not measured</p>".into());
     }
+    let shown: Vec<&str> = bars.iter().map(|(system, ..)| system.id.as_str()).collect();
     let mut html = String::from("<div class=\"bars\">");
     for (system, correct, cost) in bars {
         let class = if correct { "" } else { " wrong" };
@@ -65,6 +66,7 @@ fn bars(
         write!(html, "</div><small>{}</small></div>", told.join(" · ")).ok();
     }
     html.push_str("</div>");
+    html.push_str(&super::missing(summary, |system| shown.contains(&system.id.as_str())));
     Ok(html)
 }
 
@@ -121,7 +123,7 @@ pub(super) fn verdicts(summary: &Summary<'_>) -> String {
 /// A table for each profile.
 pub(super) fn profiles(summary: &Summary<'_>) -> String {
     let mut html = String::from(
-        "<section><h2>All figures</h2><p>Medians, with the lowest and the highest round in brackets; × is the ratio to A's.</p>",
+        "<section><h2>All figures</h2><p>Medians, with the lowest and the highest round in brackets, and of how many rounds a figure is where others have none; × is the ratio to A's.</p>",
     );
     for profile in &summary.benchmark.profiles {
         html.push_str(&profile_table(summary, profile));
@@ -170,7 +172,7 @@ fn table(summary: &Summary<'_>, cells: &[Cell<'_>], columns: impl IntoIterator<I
         }
         for column in &columns {
             let ratio = beside(column.ratio(summary, cell));
-            write!(html, "<td class=\"figure\">{}{ratio}</td>", spread((column.of)(cell))).ok();
+            write!(html, "<td class=\"figure\">{}{ratio}</td>", column.shown(cell)).ok();
         }
         html.push_str("</tr>");
     }
@@ -204,8 +206,8 @@ fn processes(cells: &[Cell<'_>]) -> String {
                 rows,
                 "<td>{}</td><td class=\"figure\">{}</td><td class=\"figure\">{}</td></tr>",
                 escaped(name),
-                spread(cpu_ms),
-                spread(pss_mb)
+                spread(cpu_ms, cell.rounds()),
+                spread(pss_mb, cell.rounds())
             )
             .ok();
         }

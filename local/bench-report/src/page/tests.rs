@@ -112,6 +112,48 @@ fn costs_and_targets_of_a_wrong_outcome_are_struck_through_in_the_section_too() 
 }
 
 #[test]
+fn a_stock_is_drawn_of_the_first_run_that_has_one_and_its_figures_are_of_all_rounds() {
+    let mut benchmark = right();
+    assert!(!html(&benchmark).unwrap().contains("the picture is of"), "there is but one");
+    let at = benchmark.runs.iter().position(|run| run.system == "ours" && run.profile == "seeds").unwrap();
+    // The first round was lost, the second was worse than the third.
+    let lost = Run { stock: None, ..benchmark.runs[at].clone() };
+    let [second, third] = [(2, 5.0), (3, 1.0)].map(|(round, factor)| one(run("ours", "seeds", round), factor));
+    benchmark.runs[at] = lost;
+    benchmark.runs.extend([second, third]);
+    let page = html(&benchmark).unwrap();
+    let says = "wrong for 300 ms at the median, 2,500 at most (2 of 3 rounds); the picture is of round 2</figcaption>";
+    assert!(page.contains(says), "{page}");
+    assert_eq!(page.matches("role=\"img\" aria-label=\"stock of ours's name\"").count(), 2);
+}
+
+#[test]
+fn whoever_has_no_picture_no_bar_and_no_row_is_named() {
+    assert!(!html(&right()).unwrap().contains("no figure"));
+    let mut benchmark = right();
+    for run in benchmark.runs.iter_mut().filter(|run| run.system == "hybrid") {
+        (run.stock, run.decision_ms, run.units) = (None, None, None);
+    }
+    let page = html(&benchmark).unwrap();
+    // The stock, the time to decision, and the costs of coupons and of refusals.
+    assert_eq!(page.matches("<p class=\"none\">no figure: hybrid's name</p>").count(), 4);
+    for run in benchmark.runs.iter_mut().filter(|run| run.system == "ours") {
+        run.stock.as_mut().unwrap().behind_ms = None;
+    }
+    assert!(html(&benchmark).unwrap().contains("</b> no figure of how long it was wrong</figcaption>"));
+}
+
+#[test]
+fn the_page_speaks_of_the_systems_that_there_are() {
+    let (four, mut alone) = (html(&right()).unwrap(), right());
+    assert!(four.contains(">4 systems, one machine (") && four.contains("A decides while one waits"));
+    alone.systems.retain(|system| system.id == "ours");
+    alone.runs.retain(|run| run.system == "ours");
+    let alone = html(&alone).unwrap();
+    assert!(alone.contains(">One system, one machine (") && !alone.contains("A decides while one waits"));
+}
+
+#[test]
 fn a_figure_has_its_ratio_to_as_beside_it() {
     let (page, section) = (html(&right()).unwrap(), markdown(&right()).unwrap());
     assert!(page.contains("<td class=\"figure\">2.00 <small>2.00×</small></td>"), "B's median under every profile");
@@ -151,14 +193,44 @@ fn a_rush_is_a_line_for_each_step() {
 #[test]
 fn a_rush_says_how_far_each_came_and_whose_limit_it_did_not_reach() {
     let mut benchmark = right();
-    for run in benchmark.runs.iter_mut().filter(|run| run.profile == "rush" && run.system == "redis") {
+    for run in benchmark.runs.iter_mut().filter(|run| run.offered == Some(800.0) && run.system == "redis") {
         run.accept_ms = Some(percentiles(200.0));
     }
     let (page, section) = (html(&benchmark).unwrap(), markdown(&benchmark).unwrap());
-    let given_way = "accepted and decided up to 200 a second as fast as they came; gave way at 200.";
+    let given_way = "accepted and decided up to 200 a second as fast as they came; gave way at 800.";
     let not_reached = "did not give way: the limit of what it accepts, above 800, was not reached.";
     assert!(section.contains(&format!("- redis's name {given_way}")), "{section}");
     assert!(page.contains(given_way) && page.contains(not_reached) && section.contains(not_reached));
+}
+
+#[test]
+fn a_figure_that_a_round_lacks_says_of_how_many_rounds_it_is() {
+    let mut benchmark = right();
+    let errors = [("503".to_owned(), 1000)].into();
+    let failed = Run { accepted: 0, issued: 0, decided_seconds: None, errors, ..run("ours", "sustained", 2) };
+    benchmark.runs.extend([failed, Run { offered: Some(200.0), ..one(run("ours", "rush", 2), 2.4) }]);
+    let (page, section) = (html(&benchmark).unwrap(), markdown(&benchmark).unwrap());
+    let line = section.lines().find(|line| line.starts_with("| accept p50 ms") && line.contains("rounds")).unwrap();
+    assert_eq!(line, "| accept p50 ms | 1.00 | 2.00 2.00× | 1.20 (1 of 2 rounds) 1.20× | 3.00 3.00× |");
+    assert!(section.contains("| accepted/s | 500 | 500 1.00× | 250 (0.00–500) 0.50× | 500 1.00× |"), "{section}");
+    let step = section.lines().find(|line| line.starts_with("| ours's name | 800 |")).unwrap();
+    assert!(step.starts_with("| ours's name | 800 | 500 (1 of 2 rounds) 1.00× |"), "only one came so far: {step}");
+    assert!(page.contains("<td class=\"figure\">1.20 (1 of 2 rounds) <small>1.20×</small></td>"));
+    let sustained = section.split_once("### the sustained").unwrap().1;
+    let units = sustained.lines().find(|line| line.starts_with("| write units a coupon |")).unwrap();
+    assert_eq!(units, "| write units a coupon | 2.02 | 2.02 | 2.02 | 2.02 |", "there is one run that counts");
+}
+
+#[test]
+fn errors_of_a_counted_run_stand_beside_what_it_counted() {
+    let mut benchmark = right();
+    assert!(!markdown(&benchmark).unwrap().contains("while counted"));
+    for run in benchmark.runs.iter_mut().filter(|run| run.metered && run.system == "ours" && run.profile == "bots") {
+        run.errors = [("503".to_owned(), 1900)].into();
+    }
+    let (page, section) = (html(&benchmark).unwrap(), markdown(&benchmark).unwrap());
+    assert!(page.contains("<th>errors while counted</th>"));
+    assert!(section.contains("| errors while counted | – | – | 1,900 | – |"), "{section}");
 }
 
 #[test]
@@ -174,11 +246,31 @@ fn the_seeds_table_stands_beside_ours() {
 fn who_was_not_told_in_time_is_no_figure() {
     let mut benchmark = right();
     for run in benchmark.runs.iter_mut().filter(|run| run.system == "hybrid" && run.profile == "sustained") {
-        (run.told_ms, run.gave_up) = (Some(percentiles(30_000.0)), 5);
+        (run.told_ms, run.gave_up) = (Some(percentiles(30_000.0)), Some(5));
     }
     for shown in [html(&benchmark).unwrap(), markdown(&benchmark).unwrap()] {
         assert!(shown.contains("more than 30 s") && !shown.contains("30,000"), "{shown}");
     }
+}
+
+#[test]
+fn who_gave_up_is_read_as_a_number_and_without_it_nobody_says_when_people_knew() {
+    let mut benchmark = right();
+    for run in &mut benchmark.runs {
+        (run.told_ms, run.gave_up) = (Some(percentiles(50.0)), Some(2));
+    }
+    let mut written = serde_json::to_value(&benchmark).unwrap();
+    assert_eq!(written["runs"][0]["gave_up"], 2);
+    let drawn = |written: &serde_json::Value| {
+        let read: Benchmark = serde_json::from_value(written.clone()).unwrap();
+        html(&read).unwrap() + &markdown(&read).unwrap()
+    };
+    assert!(drawn(&written).contains("told p50 ms"));
+    for run in written["runs"].as_array_mut().unwrap() {
+        run.as_object_mut().unwrap().remove("gave_up");
+    }
+    let older = drawn(&written);
+    assert!(!older.contains("told p") && !older.contains("gave up asking"), "of those alone who did not give up");
 }
 
 #[test]
@@ -198,7 +290,7 @@ fn processes_and_what_is_read_once_are_in_the_details() {
     let mut benchmark = right();
     for run in &mut benchmark.runs {
         run.processes = vec![ProcessCost { name: "issue-<api>".into(), cpu_ms: 1234.0, pss_mb: 14.0 }];
-        (run.gave_up, run.cold_accept_ms, run.told_ms) = (3, run.accept_ms, run.accept_ms);
+        (run.gave_up, run.cold_accept_ms, run.told_ms) = (Some(3), run.accept_ms, run.accept_ms);
     }
     let page = html(&benchmark).unwrap();
     assert!(page.contains("issue-&lt;api&gt;</td><td class=\"figure\">1,234</td><td class=\"figure\">14.0</td>"));
