@@ -1,8 +1,9 @@
 #!/bin/sh
 # The seeds' load against each system, by k6 and by `cargo local load --profile seeds`, twice each, the second time in the
-# other order, for a system that has just started is slower than one that has run for a while. A table of them on stdout,
-# in the order in which they ran, and behind it a line a system: whether the tools agree. Exit 1 where they do not, and
-# where a tool's own runs are too far apart to tell. About six minutes a system.
+# other order, each time against a system that has just started: the embedded DynamoDB becomes slower by every transaction
+# of the last ten minutes. A table of them on stdout, in the order in which they ran, and behind it a line a system: whether
+# the tools agree. Exit 1 where they do not, and where a tool's own runs are too far apart to tell. About six minutes a
+# system.
 #
 # k6's times begin when a request is sent: what it waited before that, for a connection (blocked) and for TCP's (connecting,
 # which k6 has in blocked too), stands beside them. The generator's begin when a request was due.
@@ -34,7 +35,25 @@ users=11000
 seq -f 'k6-user-%.0f' 1 "$users" | xargs "$local" token --expires-in 2h --user >"$work/tokens"
 shop=$("$local" token --user shop --scope coupons:write --expires-in 2h)
 
+start() {
+    rm -f "$work/ready"
+    "$local" baseline "$system" --port 0 >"$work/ready" 2>"$work/log" &
+    pid=$!
+    until [ -s "$work/ready" ]; do
+        kill -0 "$pid" 2>/dev/null
+        sleep 0.2
+    done
+    api=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["api"])' "$work/ready")
+}
+
+end() {
+    kill "$pid"
+    wait "$pid" || :
+    pid=
+}
+
 by_k6() { # number
+    start
     coupon="k6-$1-$(date +%s)"
     curl -sf "$api/coupons" -H "authorization: Bearer $shop" -o /dev/null \
         -d "{\"couponId\":\"$coupon\",\"name\":\"k6\",\"total\":1000000}"
@@ -53,9 +72,11 @@ run = {"system": system, "tool": "k6", "requests": k6["requests"], "accepted_sha
 with open(sys.argv[3], "a") as runs:
     print(json.dumps(run), file=runs)
 PY
+    end
 }
 
 by_load() {
+    start
     "$local" load --profile seeds --api "$api" --json >"$work/load.json" 2>>"$work/log"
     python3 - "$system" "$work/load.json" "$work/runs" <<'PY'
 import json
@@ -71,27 +92,17 @@ run = {"system": system, "tool": "load", "requests": step["answered"], "accepted
 with open(sys.argv[3], "a") as runs:
     print(json.dumps(run), file=runs)
 PY
+    end
 }
 
 echo "| system | by | requests | requests/s | mean ms | p50 | p95 | p99 | blocked mean | p99 | connecting mean | p99 |"
 echo "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 for system in $systems; do
-    rm -f "$work/ready"
-    "$local" baseline "$system" --port 0 >"$work/ready" 2>"$work/log" &
-    pid=$!
-    until [ -s "$work/ready" ]; do
-        kill -0 "$pid" 2>/dev/null
-        sleep 0.2
-    done
-    api=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["api"])' "$work/ready")
     echo "$system: four runs of 80 s" >&2
     by_k6 1
     by_load
     by_load
     by_k6 2
-    kill "$pid"
-    wait "$pid" || :
-    pid=
 done
 echo
 local/k6/agree.py "$work/runs"

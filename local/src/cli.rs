@@ -81,7 +81,8 @@ pub enum Command {
     ///
     /// bench.json, bench.html and bench.md in --out; the targets on stdout. bench.json is written anew whenever a system has
     /// had its turn; Ctrl-C ends every part and forgets the turn that was under way. Systems `redis` and `hybrid` want a
-    /// redis-server: `apt-get install redis-server`.
+    /// redis-server: `apt-get install redis-server`. Exit 0 also where a target is missed, which the report says; 1 when a system
+    /// did not run; 130 and 143 when it was ended by Ctrl-C or SIGTERM.
     Bench(BenchOptions),
     /// Emulate Lambda's event source mapping for self-managed Kafka, for any function in any language
     ///

@@ -137,7 +137,7 @@ fn rush(size: Size) -> Profile {
 fn sustained(size: Size) -> Profile {
     // Longer than the period of A's outbox, but for a look.
     let (seconds, requests) = match size {
-        Size::Quick => (2.0, 3_000),
+        Size::Quick => (2.0, 2_000),
         Size::Full => (12.0, 15_000),
         Size::Whole => (20.0, 25_000),
     };
@@ -210,7 +210,7 @@ fn bots(size: Size) -> Profile {
 
 fn sellout(size: Size) -> Profile {
     let coupons: usize = match size {
-        Size::Quick => 12,
+        Size::Quick => 8,
         Size::Full => 40,
         Size::Whole => 100,
     };

@@ -96,7 +96,9 @@ impl<'a> Judged<'a> {
             let state = self.states.get(id).with_context(|| format!("the store has no coupon {id}"))?;
             issued += state.issued.len();
             findings.extend(judge(state, &self.asked(draft, coupon)).iter().map(|one| format!("{id}: {one}")));
-            findings.extend(told_wrongly(state, draft, coupon).map(|ticket| format!("{id}: told wrongly of {ticket}")));
+            findings.extend(
+                told_wrongly(state, draft, coupon).iter().map(|ticket| format!("{id}: told wrongly of {ticket}")),
+            );
             flaws.extend(judge_ranks(state).map(|one| format!("{id}: {one}")));
         }
         let agreed = "holders, stock, order and answers agree";
@@ -163,15 +165,14 @@ impl<'a> Judged<'a> {
 
 /// The tickets of which people were told something else than the store has: that a coupon is theirs by it, which is not,
 /// or that none is, which is.
-fn told_wrongly<'d>(state: &FinalState, draft: &'d Draft, coupon: usize) -> impl Iterator<Item = &'d str> {
+fn told_wrongly<'d>(state: &FinalState, draft: &'d Draft, coupon: usize) -> Vec<&'d str> {
     let issued: BTreeSet<&str> = state.issued.iter().map(|one| one.request_id.as_str()).collect();
-    let told = draft.driven.told.iter().filter(move |told| told.coupon == coupon);
-    told.filter(move |told| {
-        told.outcome.is_some_and(|outcome| (outcome == Outcome::Issued) != issued.contains(told.ticket.as_str()))
-    })
-    .map(|told| told.ticket.as_str())
-    .collect::<Vec<_>>()
-    .into_iter()
+    let is_wrong = |told: &&load_generator::Told| {
+        let is_issued = issued.contains(told.ticket.as_str());
+        told.outcome.is_some_and(|outcome| (outcome == Outcome::Issued) != is_issued)
+    };
+    let told = draft.driven.told.iter().filter(|told| told.coupon == coupon);
+    told.filter(is_wrong).map(|told| told.ticket.as_str()).collect()
 }
 
 /// The first of what was found, and how many there are besides.

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use bench_report::{Benchmark, Machine, ProfileInfo};
+use bench_report::{Benchmark, Machine, ProfileInfo, systems};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::BenchOptions;
 use super::one::is_metered;
+
+/// All systems in the order of the default.
+const SYSTEMS: [&str; 4] = [systems::REDIS, systems::HYBRID, systems::OURS, systems::EMULATED];
 
 /// A benchmark with nothing measured yet.
 pub(super) fn blank(options: &BenchOptions) -> anyhow::Result<Benchmark> {
@@ -42,11 +45,11 @@ pub(super) fn blank(options: &BenchOptions) -> anyhow::Result<Benchmark> {
 /// As somebody would type it, without what is the default.
 fn command(options: &BenchOptions) -> String {
     let mut command = format!("cargo local bench {}", if options.full { "--full" } else { "--quick" });
-    if options.systems.len() < 4 {
-        let names: Vec<&str> = options.systems.iter().map(|system| system.id()).collect();
+    let names: Vec<&str> = options.systems.iter().map(|system| system.id()).collect();
+    if names != SYSTEMS {
         command.push_str(&format!(" --systems {}", names.join(",")));
     }
-    if options.profiles.len() < load_generator::PROFILES.len() {
+    if options.profiles != load_generator::PROFILES {
         command.push_str(&format!(" --profiles {}", options.profiles.join(",")));
     }
     if let Some(rounds) = options.rounds {

@@ -3,8 +3,8 @@
 //! came of it `judge.rs`, and the report is the crate `bench-report`'s.
 //!
 //! Two kinds of sessions, so that counting disturbs no figure of time: timed ones, as many as there are rounds, and one
-//! in which the store is behind a proxy that counts its units. A round starts each system anew, in another order. What
-//! is broken off is a run all the same, of which nothing is known.
+//! in which the store is behind a proxy that counts its units. A round starts each system anew, in another order, and a full
+//! one for each profile. What is broken off is a run all the same, of which nothing is known.
 
 mod audited;
 mod compared;
@@ -17,6 +17,7 @@ mod signals;
 mod stock;
 mod write;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,13 +29,17 @@ use bench_report::{Benchmark, Run};
 use clap::Args;
 use load_generator::{PROFILES, Person, Profile, Size};
 
+use crate::cli::Misused;
 use crate::load::early::EARLY_PEOPLE;
 use crate::load::people::people;
+use crate::parts::{self, Parts};
 use crate::redis;
+use crate::settings::{Deployment, Machine};
 pub(crate) use compared::Compared;
 use session::Session;
 use signals::Signals;
 
+const OUT_DEFAULT: &str = "target/bench";
 const ROUNDS_FULL: u16 = 3;
 /// Without a second round there is no spread.
 const ROUNDS_MIN: u16 = 2;
@@ -51,23 +56,29 @@ pub struct BenchOptions {
     #[arg(long)]
     pub full: bool,
     /// Which systems
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "redis,hybrid,ours,emulated")]
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        default_value = "redis,hybrid,ours,emulated",
+        conflicts_with = "show"
+    )]
     pub systems: Vec<Compared>,
     /// Which profiles
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "seeds,rush,sustained,hot,duplicates,bots,sellout",
-        value_parser = clap::builder::PossibleValuesParser::new(PROFILES))]
+        conflicts_with = "show", value_parser = clap::builder::PossibleValuesParser::new(PROFILES))]
     pub profiles: Vec<String>,
     /// How many rounds; medians are of so many [default: 1, and 2 or 3 with --full]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=20))]
+    #[arg(long, value_name = "N", conflicts_with = "show", value_parser = clap::value_parser!(u16).range(1..=20))]
     pub rounds: Option<u16>,
-    /// Where bench.json, bench.html and bench.md go
-    #[arg(long, value_name = "DIR", default_value = "target/bench")]
-    pub out: PathBuf,
+    /// Where bench.json, bench.html and bench.md go [default: target/bench, and beside the file with --show]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// A page whose section between the marks `bench:begin` and `bench:end` is made anew
     #[arg(long, value_name = "FILE")]
     pub page: Option<PathBuf>,
     /// Build the functions of `emulated` as they are deployed; the first time takes minutes more
-    #[arg(long)]
+    #[arg(long, conflicts_with = "show")]
     pub release: bool,
     /// Measure nothing: show what an earlier run wrote
     #[arg(long, value_name = "bench.json", conflicts_with_all = ["quick", "full"])]
@@ -77,6 +88,31 @@ pub struct BenchOptions {
 impl BenchOptions {
     fn size(&self) -> Size {
         if self.full { Size::Full } else { Size::Quick }
+    }
+
+    /// The profiles that one start of a system is asked by. What a system has taken before makes it slower, the embedded
+    /// DynamoDB above all: it looks at the token of every transaction of the last ten minutes in each further one. So a
+    /// full benchmark starts every system anew for each profile; a quick one lasts a minute altogether.
+    fn sessions<'p>(&self, profiles: &'p [Profile]) -> impl Iterator<Item = &'p [Profile]> + use<'p> {
+        profiles.chunks(if self.full { 1 } else { profiles.len().max(1) })
+    }
+
+    fn out(&self) -> PathBuf {
+        let beside = || Some(self.show.as_ref()?.parent()?.to_owned());
+        self.out.clone().or_else(beside).unwrap_or_else(|| OUT_DEFAULT.into())
+    }
+
+    /// What comes twice would be a column twice, of both.
+    fn check(&self) -> Result<(), Misused> {
+        let systems: Vec<&str> = self.systems.iter().map(|system| system.id()).collect();
+        let profiles: Vec<&str> = self.profiles.iter().map(String::as_str).collect();
+        for (option, names) in [("--systems", systems), ("--profiles", profiles)] {
+            let mut seen = BTreeSet::new();
+            if let Some(name) = names.into_iter().find(|name| !seen.insert(*name)) {
+                return Err(Misused(format!("{option} has {name} twice; each can be measured once")));
+            }
+        }
+        Ok(())
     }
 
     fn rounds(&self) -> u16 {
@@ -101,6 +137,7 @@ impl BenchOptions {
 /// # Errors
 /// The report cannot be written, nobody's token can be signed, nothing was measured.
 pub async fn run(options: &BenchOptions) -> anyhow::Result<ExitCode> {
+    options.check()?;
     let out = write::Out::of(options)?;
     if let Some(path) = &options.show {
         let read = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
@@ -133,6 +170,13 @@ async fn measure(
     out: &write::Out<'_>,
     signals: &mut Signals,
 ) -> anyhow::Result<()> {
+    // So that no turn has a build in it. Those of the parts that are there take a second.
+    if signals.unless_come(built(options)).await?.is_none() {
+        benchmark.interrupted = true;
+        return Ok(());
+    }
+    // Until the last round is through: what a kill leaves on the disk says so.
+    benchmark.interrupted = true;
     let (start, profiles) = (Instant::now(), options.profiles());
     let count = profiles.iter().map(Profile::people_max).max().unwrap_or(0).saturating_add(EARLY_PEOPLE);
     eprintln!("Signing {count} tokens …");
@@ -142,8 +186,11 @@ async fn measure(
         let began = Instant::now();
         // The round before the first counts units, round by round alike.
         let (metered, number) = (round == 0, u32::from(round.max(1)));
-        for system in in_order(&options.systems, round.max(1)) {
-            let turn = Turn { options, profiles: &profiles, people: &people, system, round: number };
+        let order = in_order(&options.systems, round.max(1));
+        let turns =
+            options.sessions(&profiles).flat_map(|profiles| order.iter().map(move |system| (profiles, *system)));
+        for (profiles, system) in turns {
+            let turn = Turn { options, profiles, people: &people, system, round: number };
             if turn.runs(metered).is_empty() {
                 continue;
             }
@@ -153,9 +200,11 @@ async fn measure(
             }
             turn.session(metered, signals).await.keep(system, benchmark);
             benchmark.seconds = start.elapsed().as_secs_f64();
-            benchmark.interrupted = signals.code().is_some();
-            out.data(benchmark)?;
-            if benchmark.interrupted {
+            // An earlier benchmark's file stays until there is something to put in its place.
+            if !benchmark.runs.is_empty() {
+                out.data(benchmark)?;
+            }
+            if signals.code().is_some() {
                 return Ok(());
             }
         }
@@ -168,6 +217,23 @@ async fn measure(
             benchmark.remarks.push(said);
             break;
         }
+    }
+    benchmark.interrupted = false;
+    Ok(())
+}
+
+/// Builds what the systems consist of.
+async fn built(options: &BenchOptions) -> anyhow::Result<()> {
+    let embedded = [parts::BROKER, parts::DYNAMODB];
+    let settings = Deployment::of_checkout()?.settings(&Machine::default())?;
+    let functions: Vec<&str> = match options.systems.contains(&Compared::Emulated) {
+        true => settings.functions.iter().map(|function| function.binary.as_str()).collect(),
+        false => Vec::new(),
+    };
+    if options.release {
+        Parts::build(&embedded).await?.build_deployed(&functions).await?;
+    } else {
+        Parts::build(&[&embedded, functions.as_slice()].concat()).await?;
     }
     Ok(())
 }
@@ -215,7 +281,9 @@ impl Turn<'_> {
     fn runs(&self, metered: bool) -> Vec<Profile> {
         let size = self.options.size();
         if metered {
-            self.options.counted().into_iter().filter(|profile| one::is_metered(profile.id, size)).collect()
+            let is_mine = |profile: &Profile| self.profiles.iter().any(|mine| mine.id == profile.id);
+            let counted = self.options.counted().into_iter();
+            counted.filter(|profile| is_mine(profile) && one::is_metered(profile.id, size)).collect()
         } else {
             self.profiles.to_vec()
         }
@@ -286,7 +354,7 @@ mod tests {
             systems: SYSTEMS.to_vec(),
             profiles: PROFILES.map(str::to_owned).to_vec(),
             rounds: None,
-            out: PathBuf::new(),
+            out: None,
             page: None,
             release: false,
             show: None,
@@ -317,13 +385,22 @@ mod tests {
     }
 
     #[test]
+    fn a_full_benchmark_starts_anew_for_each_profile_and_a_quick_one_for_all() {
+        for (full, sessions) in [(true, PROFILES.len()), (false, 1)] {
+            let options = options(full);
+            let profiles = options.profiles();
+            assert_eq!(options.sessions(&profiles).count(), sessions);
+            assert_eq!(options.sessions(&profiles).map(<[Profile]>::len).sum::<usize>(), PROFILES.len());
+        }
+        assert_eq!(options(false).sessions(&[]).count(), 0);
+    }
+
+    #[test]
     fn a_system_that_does_not_start_has_a_wrong_run_of_every_profile() {
         let (options, people) = (options(true), Arc::from(Vec::<Person>::new()));
         let profiles = options.profiles();
         let turn = Turn { options: &options, profiles: &profiles, people: &people, system: SYSTEMS[1], round: 2 };
-        for (metered, ids) in
-            [(false, PROFILES.to_vec()), (true, vec!["seeds", "sustained", "duplicates", "bots", "sellout"])]
-        {
+        for (metered, ids) in [(false, PROFILES.to_vec()), (true, PROFILES.to_vec())] {
             let came = turn.not_started(metered, anyhow::anyhow!("no port"));
             assert_eq!(came.runs.iter().map(|run| run.profile.as_str()).collect::<Vec<_>>(), ids);
             for run in came.runs {

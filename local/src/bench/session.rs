@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 use super::compared::Compared;
+use super::settle::pause;
 use super::signals::Signals;
 use crate::broker::Progress;
 use crate::data::DataDir;
@@ -38,8 +39,6 @@ const LAST_LINES: usize = 6;
 /// No answer of Redis to INFO is near this size.
 const INFO_BYTES_MAX: u64 = 64 * 1024;
 const INFO_MAX: Duration = Duration::from_secs(5);
-/// How often consumers are asked how far they are.
-const CAUGHT_UP_POLL: Duration = Duration::from_millis(20);
 
 /// The ready line.
 #[derive(Debug, Clone, Deserialize)]
@@ -89,7 +88,7 @@ impl Session {
         let mut meter = None;
         let mut engine = None;
         if metered {
-            let (started, url) = Meter::start(&spawner).await?;
+            let Some((started, url)) = signals.unless_come(Meter::start(&spawner)).await? else { return Ok(None) };
             (meter, engine) = (Some(started), Some(url));
         }
         let mut program = Program::new(system.id(), std::env::current_exe()?);
@@ -170,7 +169,7 @@ impl Session {
             if start.elapsed() > within {
                 return Ok(false);
             }
-            tokio::time::sleep(CAUGHT_UP_POLL).await;
+            tokio::time::sleep(pause(start.elapsed())).await;
         }
     }
 

@@ -1,4 +1,5 @@
-//! Waits until stocks are what they will be: A's outbox works its events off long after the last answer.
+//! Waits: until stocks are what they will be, for A's outbox works its events off long after the last answer, and how often
+//! who waits for something looks.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,14 @@ const OTHERS_POLL: Duration = Duration::from_millis(250);
 /// How long a stock may stand still before it counts as what it will be: A's outbox is worked off every 10 s.
 const STANDS_STILL_MAX: Duration = Duration::from_secs(13);
 const SETTLED_MAX: Duration = Duration::from_secs(90);
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// Before the next look at what has been waited for so long: a fiftieth of it, so that a queue of a minute is not slowed
+/// by who watches it, and no figure is off by more.
+pub(super) fn pause(waited: Duration) -> Duration {
+    (waited / 50).clamp(PAUSE_MIN, PAUSE_MAX)
+}
 
 /// Waits until the stock of each is what its accepted people left, or stands still for longer than any outbox waits; it
 /// is looked at no more then.
@@ -61,5 +70,16 @@ pub(super) async fn settled_at(watch: &Watch, left: u64) {
             (seen, moved) = (now, Instant::now());
         }
         tokio::time::sleep(POLL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_waited_long_looks_more_seldom() {
+        let waited = [0, 1, 2, 10, 60].map(|seconds| pause(Duration::from_secs(seconds)).as_millis());
+        assert_eq!(waited, [20, 20, 40, 200, 500]);
     }
 }

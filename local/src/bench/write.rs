@@ -2,7 +2,7 @@
 //! after each session, for it is what was measured; the rest can be drawn of it again.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bench_report::{Benchmark, Summary, html, markdown, refreshed, targets};
@@ -11,7 +11,7 @@ use super::BenchOptions;
 
 /// Where it goes.
 pub(super) struct Out<'o> {
-    directory: &'o Path,
+    directory: PathBuf,
     page: Option<&'o Path>,
 }
 
@@ -21,8 +21,8 @@ impl<'o> Out<'o> {
     /// # Errors
     /// The directory cannot be made; the page cannot be read, or lacks its marks.
     pub(super) fn of(options: &'o BenchOptions) -> anyhow::Result<Self> {
-        let (directory, page) = (options.out.as_path(), options.page.as_deref());
-        fs::create_dir_all(directory).with_context(|| format!("{} cannot be made", directory.display()))?;
+        let (directory, page) = (options.out(), options.page.as_deref());
+        fs::create_dir_all(&directory).with_context(|| format!("{} cannot be made", directory.display()))?;
         if let Some(path) = page {
             with_section(path, "")?;
         }

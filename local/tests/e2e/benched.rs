@@ -71,6 +71,25 @@ async fn the_emulated_system_is_judged_and_billed_by_the_same_harness() {
 }
 
 #[tokio::test]
+async fn what_is_named_twice_is_refused_and_what_is_shown_is_drawn_beside_its_file() {
+    let output = local(&["bench", "--systems", "ours,ours"]).await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("--systems has ours twice"), "{said}");
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("bench.json");
+    let empty = json!({
+        "taken_at": "2026-11-29T10:00:00Z", "seconds": 1.0, "command": "cargo local bench", "build": "dev",
+        "interrupted": true, "versions": {}, "systems": [], "profiles": [], "runs": [], "remarks": [],
+        "machine": {"cpu": "", "cores": 2, "memory_mb": 1, "kernel": "", "load_before": "0"},
+    });
+    std::fs::write(&file, empty.to_string()).unwrap();
+    let output = local(&["bench", "--show", file.to_str().unwrap()]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert!(out.path().join("bench.html").is_file() && out.path().join("bench.md").is_file());
+    assert_eq!(local(&["bench", "--show", file.to_str().unwrap(), "--systems", "ours"]).await.status.code(), Some(2));
+}
+
+#[tokio::test]
 async fn a_page_that_cannot_take_the_section_is_told_before_anything_is_measured() {
     let out = tempfile::tempdir().unwrap();
     let (path, page) = (out.path().to_str().unwrap(), out.path().join("page.md"));

@@ -47,7 +47,7 @@ pub struct MeasureOptions {
     /// Build the functions as they are deployed, optimised; the first time takes minutes more
     #[arg(long)]
     pub release: bool,
-    /// Exit 1 when a goal is missed
+    /// Exit 1 when a ratio misses its goal
     #[arg(long)]
     pub strict: bool,
     /// Print the measures as JSON
