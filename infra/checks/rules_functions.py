@@ -17,7 +17,7 @@ FUNCTION, TABLE, ROLE, LOGS, MAPPING = (
     "AWS::Lambda::EventSourceMapping",
 )
 
-# DESIGN sections 6 and 9, in seconds.
+# In seconds: what each needs at worst, with its retries.
 TIMEOUTS = {"issue-api": 10, "issue-worker": 60, "topic-setup": 120}
 
 LOGGING = {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -52,7 +52,7 @@ def token(name: str, attribute: str = "") -> str:
 
 
 def functions(deployed: Deployed) -> Iterator[Finding]:
-    """Each is built from a package of the workspace, and runs as DESIGN says."""
+    """Each is built from a package of the workspace, and runs as it has to."""
     built = by_binary(deployed)
     for missing in sorted(set(code.functions()) - set(built)):
         yield Finding("functions", ("Resources",), f"functions/{missing} is not deployed")

@@ -1,4 +1,4 @@
-"""The mapping: nothing in it may skip a record (DESIGN section 6), and nothing may be what Lambda refuses."""
+"""The mapping: nothing in it may skip a record, and nothing may be what Lambda refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The topics: those that functions and mapping speak of, with what DESIGN section 4 asks of each, made before anything
+"""The topics: those that functions and mapping speak of, with what the order of a log asks of each, made before anything
 reads them."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 //! What a record of the request topic is: a request for one of the heads, or garbage, and then why. Written from
-//! DESIGN's section 4 and not from the worker: a check that runs the checked code checks nothing.
+//! `events/asyncapi.yaml` and not from the worker: a check that runs the checked code checks nothing.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The verdict: each invariant of DESIGN's section 8 with its status and what offends it, as JSON for programs and as
+//! The verdict: each invariant of `docs/correctness.md` with its status and what offends it, as JSON for programs and as
 //! a page for people. How a verdict is reached is `check.rs`.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ pub const SHOWN_MAX: usize = 10;
 
 macro_rules! invariants {
     ($($name:ident: $says:literal,)*) => {
-        /// What must hold, by the names of DESIGN's section 8.
+        /// What must hold, by the names in `docs/correctness.md`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         pub enum Invariant {
             $(#[doc = $says] $name,)*

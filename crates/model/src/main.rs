@@ -1,4 +1,4 @@
-//! The model with bounds of one's own: `cargo run -p model -- --records 5 --faults 2`. The tests hold the small ones.
+//! The model with bounds of one's own: `cargo run --bin model -- --records 5 --faults 2`. The tests hold the small ones.
 #![allow(clippy::print_stdout, reason = "a command that prints what it found")]
 
 use std::process::ExitCode;

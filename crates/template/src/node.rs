@@ -1,7 +1,7 @@
 //! A template as it is written: texts, lists, maps and functions, each with its place. Nothing is evaluated here, and
 //! nothing is refused for not being known: most of a template is nobody's business on one machine.
 //!
-//! How a text becomes this is `read.rs`, what a function stands for `reduce.rs`.
+//! How a text becomes this is `read.rs`, what a function stands for `functions.rs`.
 
 use crate::error::{Fault, Place};
 

@@ -41,7 +41,7 @@ pub(crate) struct TableNames {
     pub(crate) outbox: Option<&'static str>,
 }
 
-/// Our topics, as `local/src/settings.rs` and DESIGN's section 4 have them.
+/// Our topics, as `infra/template.yaml` has them.
 pub(crate) const OUR_REQUESTS: TopicSpec = TopicSpec { name: "coupon-issue-request", partitions: 10 };
 pub(crate) const OUR_RESULTS: TopicSpec = TopicSpec { name: "coupon-issue-result", partitions: 10 };
 pub(crate) const OUR_DEAD_LETTERS: TopicSpec = TopicSpec { name: "coupon-issue-dlq", partitions: 1 };

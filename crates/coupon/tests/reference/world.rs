@@ -210,7 +210,7 @@ impl World {
         assert!(self.head.epochs.len() <= 4, "more epochs than phases: {:?}", self.head.epochs);
     }
 
-    /// DESIGN's example, before its first fold.
+    /// A worked example, before its first fold.
     pub(crate) fn worked_example() -> (Head, Vec<Entry>) {
         let mut case = Case::rush(0, 4);
         let mut head = World::new(&case).head;

@@ -2,8 +2,8 @@
 //! between the emulator and the two is replaced. `CONFORMANCE.md` says what each case is and where it is tested; cases
 //! that need no broker are unit tests beside the code they hold.
 //!
-//!     cargo test -p kafka-esm --test conformance                                            # the embedded broker
-//!     ESM_BOOTSTRAP_SERVERS=127.0.0.1:9092 cargo test -p kafka-esm --test conformance       # any other
+//!     cargo test --test conformance                                              # the embedded broker
+//!     ESM_BOOTSTRAP_SERVERS=127.0.0.1:9092 cargo test --test conformance         # any other
 //!
 //! Topics and groups have names of their own and are deleted at the end, so the broker may be somebody's. The embedded
 //! broker cannot show C08, for it keeps the producer's time whatever the topic says, which is asserted there; nor what

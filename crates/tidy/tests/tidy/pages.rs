@@ -1,4 +1,4 @@
-//! The pages: short enough to be read, and every file they name is there.
+//! The pages: short enough to be read, and every file they name is there; the same of the heads of sources.
 
 use std::path::Path;
 
@@ -82,24 +82,32 @@ fn slug(heading: &str) -> String {
     kept.map(|one| if one == ' ' { '-' } else { one }).collect()
 }
 
+/// What a source says of itself at its head.
+fn head(source: &Source) -> impl Iterator<Item = (usize, &str)> {
+    (1..).zip(source.text.lines()).filter(|(_number, line)| line.starts_with("//!"))
+}
+
 #[test]
-fn every_file_that_a_page_names_is_there() {
-    let names: Vec<String> = sources("", ".rs").into_iter().map(|source| source.path).collect();
+fn every_file_that_a_page_or_the_head_of_a_source_names_is_there() {
+    let sources = sources("", ".rs");
+    let names: Vec<&str> = sources.iter().map(|source| source.path.as_str()).collect();
+    let pages: Vec<Source> = pages().collect();
+    let texts = pages.iter().map(|page| (page, prose(page).collect::<Vec<_>>()));
     let mut faults = Vec::new();
-    for page in pages() {
-        for (number, line) in prose(&page) {
+    for (page, lines) in texts.chain(sources.iter().map(|source| (source, head(source).collect()))) {
+        for (number, line) in lines {
             for name in line.split('`').skip(1).step_by(2) {
                 if is_path(name) && !root().join(name.trim_end_matches('/')).exists() {
                     faults.push(format!("{}:{number}: `{name}` is not there", page.path));
                 }
                 let is_rust = name.ends_with(".rs") && !name.contains(['*', ' ', '<', '…']);
-                if is_rust && !names.iter().any(|path| path == name || path.ends_with(&format!("/{name}"))) {
+                if is_rust && !names.iter().any(|path| *path == name || path.ends_with(&format!("/{name}"))) {
                     faults.push(format!("{}:{number}: there is no `{name}`", page.path));
                 }
             }
         }
     }
-    report("Every file that a page names is there.", &faults);
+    report("Every file that a page or the head of a source names is there.", &faults);
 }
 
 fn is_path(name: &str) -> bool {

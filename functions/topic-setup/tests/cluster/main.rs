@@ -2,7 +2,7 @@
 //! `TOPIC_SETUP_BOOTSTRAP_SERVERS`, on as many brokers as `TOPIC_SETUP_BROKERS` says (1).
 //!
 //!     local/real/kafka &    # says where it listens
-//!     TOPIC_SETUP_BOOTSTRAP_SERVERS=127.0.0.1:… cargo test -p topic-setup --test cluster -- --ignored
+//!     TOPIC_SETUP_BOOTSTRAP_SERVERS=127.0.0.1:… cargo test --test cluster -- --ignored
 #![allow(clippy::disallowed_methods, reason = "these tests run listeners beside them")]
 
 #[cfg(test)]

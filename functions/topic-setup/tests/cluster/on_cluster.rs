@@ -38,7 +38,7 @@ fn name(what: &str) -> String {
     format!("{what}-{}-{}-{}", since_1970.as_millis(), process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The settings of DESIGN section 4, and `more`.
+/// The settings that `infra/template.yaml` gives a topic, and `more`.
 fn topic(name: &str, partitions: i32, more: &[(&str, &str)]) -> Value {
     let mut config = json!({
         "message.timestamp.type": "LogAppendTime", "cleanup.policy": "delete", "retention.ms": "2592000000",
