@@ -150,6 +150,10 @@ async fn by_users(run: &Arc<Run>, users: u32, seconds: f64, think: Duration) -> 
                     followers.spawn(follower);
                 }
                 driven.samples.push(sample);
+                // Who would think beyond the end has asked for the last time.
+                if run.start.elapsed().saturating_add(think) >= end {
+                    break;
+                }
                 tokio::time::sleep(think).await;
             }
             while let Some(told) = followers.join_next().await {
