@@ -12,7 +12,7 @@ use crate::seeds::beside_ours;
 use crate::summary::{Cell, Ratio, Summary};
 use crate::systems::REDIS;
 use crate::target::targets;
-use crate::text::{COUNTED_BY_ITSELF, crossed, dollars, figure};
+use crate::text::{COUNTED_BY_ITSELF, COUNTED_TOGETHER, crossed, dollars, figure};
 
 /// The summary of a benchmark.
 ///
@@ -73,8 +73,11 @@ fn section(summary: &Summary<'_>, profile: &ProfileInfo) -> String {
         return String::new();
     }
     let counted = profile.counted.as_ref().map_or_else(String::new, |says| format!(" {COUNTED_BY_ITSELF} {says}"));
-    let table = if cells.iter().any(|cell| cell.offered.is_some()) { steps } else { side_by_side };
-    let mut page = format!("\n### {}\n\n{}{counted}\n\n{}", profile.name, profile.says, table(summary, &cells));
+    let table = match cells.iter().any(|cell| cell.offered.is_some()) {
+        true => steps(summary, &cells) + &counted_together(summary, profile),
+        false => side_by_side(summary, &cells, COLUMNS.into_iter().chain(COUNTED)),
+    };
+    let mut page = format!("\n### {}\n\n{}{counted}\n\n{table}", profile.name, profile.says);
     match profile.id.as_str() {
         SEEDS => page.push_str(&beside_ours(summary)),
         RUSH => {
@@ -109,8 +112,17 @@ fn steps(summary: &Summary<'_>, cells: &[Cell<'_>]) -> String {
     page
 }
 
+/// What is counted of a profile with steps; nothing where nothing is.
+fn counted_together(summary: &Summary<'_>, profile: &ProfileInfo) -> String {
+    let cells = summary.whole_cells(profile);
+    if !COUNTED.iter().any(|column| column.is_shown(&cells)) {
+        return String::new();
+    }
+    format!("\n{COUNTED_TOGETHER}\n\n{}", side_by_side(summary, &cells, COUNTED))
+}
+
 /// A column for each system, so that a page shows it without scrolling.
-fn side_by_side(summary: &Summary<'_>, cells: &[Cell<'_>]) -> String {
+fn side_by_side(summary: &Summary<'_>, cells: &[Cell<'_>], columns: impl IntoIterator<Item = Column>) -> String {
     let mut page = String::from("| |");
     for cell in cells {
         write!(page, " {} |", cell.system.name).ok();
@@ -118,7 +130,7 @@ fn side_by_side(summary: &Summary<'_>, cells: &[Cell<'_>]) -> String {
     page.push_str("\n| --- |");
     page.push_str(&" --- |".repeat(cells.len()));
     page.push('\n');
-    let columns: Vec<Column> = COLUMNS.into_iter().chain(COUNTED).collect();
+    let columns: Vec<Column> = columns.into_iter().collect();
     for (name, column) in full_names(&columns).into_iter().zip(&columns) {
         if column.is_shown(cells) {
             write!(page, "| {name} |").ok();

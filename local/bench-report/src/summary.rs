@@ -90,6 +90,11 @@ impl<'a> Summary<'a> {
         cells
     }
 
+    /// The same with all rates of a system together: what is counted has rates of its own.
+    pub(crate) fn whole_cells(&self, profile: &ProfileInfo) -> Vec<Cell<'a>> {
+        self.benchmark.systems.iter().filter_map(|system| self.cell_of(system, &profile.id, None)).collect()
+    }
+
     /// A cell's figure by A's under the same profile at the same rate; none for A itself, and none where either has none.
     #[must_use]
     pub fn to_a(&self, cell: &Cell<'_>, figure: impl Fn(&Cell<'_>) -> Option<Spread>) -> Option<Ratio> {

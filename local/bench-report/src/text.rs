@@ -6,6 +6,9 @@ use crate::stats::Spread;
 /// What comes before the profile of the run in which units are counted.
 pub(crate) const COUNTED_BY_ITSELF: &str = "Units, records and bytes are counted in a run of their own:";
 
+/// What comes before the figures of steps that were counted, whose rates are not those of the others.
+pub(crate) const COUNTED_TOGETHER: &str = "Counted, by the median of the steps:";
+
 /// Three digits or so: `0.42`, `9.87`, `98.7`, `987`, `12,345`. Without an end there is only how long people ask.
 pub(crate) fn figure(value: f64) -> String {
     match value.abs() {

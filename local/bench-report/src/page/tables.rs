@@ -9,7 +9,7 @@ use crate::data::{Benchmark, ProfileInfo};
 use crate::profiles::{BOTS, SUSTAINED};
 use crate::summary::{Cell, Ratio, Summary};
 use crate::systems::REDIS;
-use crate::text::{COUNTED_BY_ITSELF, dollars, escaped, figure, spread};
+use crate::text::{COUNTED_BY_ITSELF, COUNTED_TOGETHER, dollars, escaped, figure, spread};
 
 /// What a million coupons and a million refusals cost, as bars of their parts.
 pub(super) fn costs(summary: &Summary<'_>) -> Result<String, ReportError> {
@@ -142,7 +142,15 @@ fn profile_table(summary: &Summary<'_>, profile: &ProfileInfo) -> String {
     if cells.is_empty() {
         return html + "<p class=\"none\">not measured</p>";
     }
-    html.push_str(&table(summary, &cells, COLUMNS.into_iter().chain(COUNTED)));
+    if cells.iter().any(|cell| cell.offered.is_some()) {
+        html.push_str(&table(summary, &cells, COLUMNS));
+        let counted = table(summary, &summary.whole_cells(profile), COUNTED);
+        if !counted.is_empty() {
+            write!(html, "<p>{COUNTED_TOGETHER}</p>{counted}").ok();
+        }
+    } else {
+        html.push_str(&table(summary, &cells, COLUMNS.into_iter().chain(COUNTED)));
+    }
     html.push_str("<details><summary>More of it</summary>");
     html.push_str(&table(summary, &cells, DETAILS));
     html.push_str(&processes(&cells));

@@ -234,6 +234,26 @@ fn errors_of_a_counted_run_stand_beside_what_it_counted() {
 }
 
 #[test]
+fn what_is_counted_of_steps_stands_by_itself_and_beside_no_rate() {
+    let mut benchmark = right();
+    assert!(!markdown(&benchmark).unwrap().contains("by the median of the steps"));
+    for (rate, write) in [(300.0, 2700.0), (900.0, 2200.0), (2000.0, 2100.0)] {
+        let units = Some(Units { read: 500.0, write });
+        let step = run("ours", "rush", 1);
+        benchmark.runs.push(Run { metered: true, offered: Some(rate), units, ..step });
+    }
+    let (page, section) = (html(&benchmark).unwrap(), markdown(&benchmark).unwrap());
+    let rush = section.split_once("### the rush").unwrap().1.split_once("###").unwrap().0;
+    assert!(rush.contains("| write units a coupon | – | – | 2.20 (2.10–2.70) | – |"), "{rush}");
+    assert!(!rush.contains("| 900 |"), "a counted step has no times: {rush}");
+    assert_eq!(page.matches("by the median of the steps").count(), 1);
+    assert!(
+        !page.contains("<th>CPU ms an answer</th><th>memory MB</th><th>write units a coupon</th><th>read"),
+        "{page}"
+    );
+}
+
+#[test]
 fn the_seeds_table_stands_beside_ours() {
     let section = markdown(&whole()).unwrap();
     let line = |start: &str| section.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
