@@ -5,6 +5,9 @@
 # the tools agree. Exit 1 where they do not, and where a tool's own runs are too far apart to tell. About six minutes a
 # system.
 #
+# k6 takes a part of the processors on which the systems run, the generator a small part of that. So that both are measured
+# on the same machine, beside.py takes as much as k6 took while the generator asks.
+#
 # k6's times begin when a request is sent: what it waited before that, for a connection (blocked) and for TCP's (connecting,
 # which k6 has in blocked too), stands beside them. The generator's begin when a request was due.
 #
@@ -18,10 +21,11 @@ done
 systems="${*:-redis hybrid ours}"
 work=$(mktemp -d)
 pid=
+beside=
 clean() {
     status=$?
     if [ "$status" -ne 0 ] && [ -s "$work/log" ]; then tail -5 "$work/log" >&2; fi
-    if [ -n "$pid" ]; then kill "$pid" 2>/dev/null || :; fi
+    for one in $pid $beside; do kill "$one" 2>/dev/null || :; done
     rm -rf "$work"
 }
 trap clean EXIT
@@ -57,19 +61,25 @@ by_k6() { # number
     coupon="k6-$1-$(date +%s)"
     curl -sf "$api/coupons" -H "authorization: Bearer $shop" -o /dev/null \
         -d "{\"couponId\":\"$coupon\",\"name\":\"k6\",\"total\":1000000}"
-    k6 run --quiet -e API="$api" -e COUPON="$coupon" -e TOKENS="$work/tokens" local/k6/seeds.js \
-        >"$work/k6.json" 2>>"$work/log"
-    python3 - "$system" "$work/k6.json" "$work/runs" <<'PY'
+    python3 - "$system" "$work" "$api" "$coupon" 2>>"$work/log" <<'PY'
 import json
+import resource
+import subprocess
 import sys
 
-system, k6 = sys.argv[1], json.loads(open(sys.argv[2]).read().strip().splitlines()[-1])
+system, work, api, coupon = sys.argv[1:]
+options = ["-e", f"API={api}", "-e", f"COUPON={coupon}", "-e", f"TOKENS={work}/tokens"]
+ran = subprocess.run(["k6", "run", "--quiet", *options, "local/k6/seeds.js"], stdout=subprocess.PIPE, check=True)
+k6 = json.loads(ran.stdout.strip().splitlines()[-1])
+took = resource.getrusage(resource.RUSAGE_CHILDREN)
+with open(f"{work}/cpu_ms", "w") as cpu:
+    print((took.ru_utime + took.ru_stime) * 1000 / k6["requests"], file=cpu)
 print(f"| {system} | k6 | {k6['requests']:.0f} | {k6['per_second']:.1f} | {k6['avg_ms']:.2f} | {k6['p50_ms']:.2f} |"
       f" {k6['p95_ms']:.2f} | {k6['p99_ms']:.2f} | {k6['blocked_avg_ms']:.2f} | {k6['blocked_p99_ms']:.2f} |"
       f" {k6['connecting_avg_ms']:.2f} | {k6['connecting_p99_ms']:.2f} |", flush=True)
 of = {name: k6[f"{name}_ms"] for name in ("p50", "p95", "p99")}
 run = {"system": system, "tool": "k6", "requests": k6["requests"], "accepted_share": k6["accepted_share"], **of}
-with open(sys.argv[3], "a") as runs:
+with open(f"{work}/runs", "a") as runs:
     print(json.dumps(run), file=runs)
 PY
     end
@@ -77,7 +87,12 @@ PY
 
 by_load() {
     start
+    python3 local/k6/beside.py "$(cat "$work/cpu_ms")" &
+    beside=$!
     "$local" load --profile seeds --api "$api" --json >"$work/load.json" 2>>"$work/log"
+    kill "$beside"
+    wait "$beside" || :
+    beside=
     python3 - "$system" "$work/load.json" "$work/runs" <<'PY'
 import json
 import sys

@@ -31,6 +31,7 @@ const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Api {
     http: Http,
+    connector: Connector,
     base: Arc<str>,
     permits: Arc<Semaphore>,
 }
@@ -42,7 +43,21 @@ enum Http {
     Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
 }
 
+/// What new connections are made by.
+#[derive(Debug, Clone)]
+enum Connector {
+    Plain(HttpConnector),
+    Tls(HttpsConnector<HttpConnector>),
+}
+
 impl Http {
+    fn over(connector: Connector) -> Self {
+        match connector {
+            Connector::Plain(connector) => Self::Plain(client(connector)),
+            Connector::Tls(connector) => Self::Tls(client(connector)),
+        }
+    }
+
     fn request(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
         match self {
             Self::Plain(client) => client.request(request),
@@ -124,12 +139,23 @@ impl Api {
         let uri: Uri = base.parse().with_context(unusable)?;
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        let http = match uri.scheme_str().filter(|_scheme| uri.query().is_none()) {
-            Some("http") => Http::Plain(client(connector)),
-            Some("https") => Http::Tls(client(over_tls(connector)?)),
+        let connector = match uri.scheme_str().filter(|_scheme| uri.query().is_none()) {
+            Some("http") => Connector::Plain(connector),
+            Some("https") => Connector::Tls(over_tls(connector)?),
             _ => bail!("{}", unusable()),
         };
-        Ok(Self { http, base: base.into(), permits: Arc::new(Semaphore::new(IN_FLIGHT_MAX)) })
+        Ok(Self {
+            http: Http::over(connector.clone()),
+            connector,
+            base: base.into(),
+            permits: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+        })
+    }
+
+    /// The same API for somebody with connections of their own, within the same bound of what is under way.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { http: Http::over(self.connector.clone()), ..self.clone() }
     }
 
     /// Asks for a coupon.

@@ -118,7 +118,7 @@ async fn by_clients(run: &Arc<Run>, clients: usize, seconds: f64) -> anyhow::Res
             while run.start.elapsed() < end
                 && let Some((n, due)) = run.turn()
             {
-                let Some(sample) = run.clone().answer(n, due).await else { break };
+                let Some(sample) = run.clone().answer(&run.api, n, due).await else { break };
                 if let Some(follower) = run.clone().follower(n, &sample) {
                     followers.spawn(follower);
                 }
@@ -133,19 +133,20 @@ async fn by_clients(run: &Arc<Run>, clients: usize, seconds: f64) -> anyhow::Res
     joined(under_way).await
 }
 
+/// Each with a connection of their own, as a browser has, and a user of k6.
 async fn by_users(run: &Arc<Run>, users: u32, seconds: f64, think: Duration) -> anyhow::Result<Driven> {
     let mut under_way = JoinSet::new();
     for user in 0..users {
         let run = Arc::clone(run);
         under_way.spawn(async move {
-            let mut driven = Driven::default();
+            let (mut driven, api) = (Driven::default(), run.api.apart());
             let start = run.start + Duration::from_secs_f64(start_of(user, users, seconds));
             tokio::time::sleep_until(start.into()).await;
             let end = Duration::from_secs_f64(seconds);
             let mut followers = JoinSet::new();
             while run.start.elapsed() < end {
                 let Some((n, due)) = run.turn() else { break };
-                let Some(sample) = run.clone().answer(n, due).await else { break };
+                let Some(sample) = run.clone().answer(&api, n, due).await else { break };
                 if let Some(follower) = run.clone().follower(n, &sample) {
                     followers.spawn(follower);
                 }
@@ -197,7 +198,7 @@ impl Run {
     ) -> Option<impl Future<Output = (Option<Sample>, Option<Told>)>> {
         self.people.get(self.plan.asking.ask(n).person)?;
         Some(async move {
-            let Some(sample) = self.clone().answer(n, due).await else { return (None, None) };
+            let Some(sample) = self.clone().answer(&self.api, n, due).await else { return (None, None) };
             let told = match self.follower(n, &sample) {
                 Some(follower) => Some(follower.await),
                 None => None,
@@ -206,12 +207,12 @@ impl Run {
         })
     }
 
-    async fn answer(self: Arc<Self>, n: usize, due: Duration) -> Option<Sample> {
+    async fn answer(self: Arc<Self>, api: &Api, n: usize, due: Duration) -> Option<Sample> {
         let ask = self.plan.asking.ask(n);
         let (person, coupon) = (self.people.get(ask.person)?, self.coupons.get(ask.coupon)?);
         self.watched.asked.fetch_add(1, Ordering::Relaxed);
         let asked = Instant::now();
-        let answer = self.api.issue(coupon, &person.token).await;
+        let answer = api.issue(coupon, &person.token).await;
         let answered = self.start.elapsed();
         let sent = answer.as_ref().map_or(asked, |answer| answer.sent).saturating_duration_since(self.start);
         self.watched.answered.fetch_add(1, Ordering::Relaxed);

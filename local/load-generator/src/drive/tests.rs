@@ -1,9 +1,12 @@
 //! The generator against an API that answers as it is told.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::StatusCode as Code;
 use axum::routing::{get, post};
 use hyper::header::HeaderValue;
@@ -19,9 +22,16 @@ struct Shop {
     looked: AtomicU64,
     accepts: bool,
     slow: bool,
+    /// By which connections people asked.
+    peers: Arc<Mutex<BTreeSet<SocketAddr>>>,
 }
 
-async fn issue(State(shop): State<Arc<Shop>>, Path(_coupon): Path<String>) -> (Code, String) {
+async fn issue(
+    State(shop): State<Arc<Shop>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(_coupon): Path<String>,
+) -> (Code, String) {
+    shop.peers.lock().unwrap().insert(peer);
     let n = shop.asked.fetch_add(1, Ordering::Relaxed);
     if shop.slow {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -50,7 +60,8 @@ async fn followed(shop: Shop, pace: Pace, every: usize) -> Driven {
         .with_state(Arc::new(shop));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let api = Api::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
     let person = |n| Person { user_id: format!("user-{n}"), token: HeaderValue::from_static("Bearer x") };
     let people: Arc<[Person]> = (0..20).map(person).collect();
     let plan = Plan { asking: Asking::Fresh, pace, stock: 2, cold_stock: 0, follow_every: Some(every) };
@@ -131,6 +142,16 @@ async fn users_start_one_after_the_other_and_think() {
     // They start at 0, 100, 200 and 300 ms, and ask every 150: 3, 2, 2 and 1 times, or fewer on a slow machine.
     assert!((4..=8).contains(&driven.samples.len()), "{}", driven.samples.len());
     assert!(driven.samples.iter().any(|sample| sample.due >= Duration::from_millis(300)));
+}
+
+#[tokio::test]
+async fn each_user_has_a_connection_of_their_own_and_keeps_it() {
+    let shop = Shop { accepts: true, ..Shop::default() };
+    let peers = Arc::clone(&shop.peers);
+    let pace = Pace::Users { users: 3, seconds: 0.3, think: Duration::from_millis(40) };
+    let driven = run(shop, pace).await;
+    assert!(driven.samples.len() > 3, "{}", driven.samples.len());
+    assert_eq!(peers.lock().unwrap().len(), 3);
 }
 
 #[tokio::test]
