@@ -5,8 +5,8 @@
 # the tools agree. Exit 1 where they do not, and where a tool's own runs are too far apart to tell. About six minutes a
 # system.
 #
-# k6 takes a part of the processors on which the systems run, the generator a small part of that. So that both are measured
-# on the same machine, beside.py takes as much as k6 took while the generator asks.
+# k6 takes a part of the processors on which the systems run, the generator less. So that it finds no quieter machine,
+# beside.py takes as much as k6 took while the generator asks.
 #
 # k6's times begin when a request is sent: what it waited before that, for a connection (blocked) and for TCP's (connecting,
 # which k6 has in blocked too), stands beside them. The generator's begin when a request was due.
