@@ -21,7 +21,8 @@ async fn people_of_another_issuer_ask_over_tls_for_a_coupon_that_is_there() {
     let sandbox = Sandbox::start(&[]).await;
     let coupon = sandbox.coupon("deployed", 15).await;
     let (authority, stranger) = (Authority::new(), Authority::new().directory(2100));
-    let url = authority.front(&sandbox.at.api).await;
+    let upstream = sandbox.at.api.strip_prefix("http://").unwrap().to_owned();
+    let url = format!("https://{}", authority.front("127.0.0.1", upstream).await);
     let directory = authority.directory(2100);
     let tokens = directory.path().join("tokens");
     let users: Vec<String> = (0..40).map(|number| format!("somebody-{number}")).collect();

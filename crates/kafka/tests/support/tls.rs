@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -37,11 +37,19 @@ impl Authority {
         self.issuer.pem()
     }
 
+    /// Key and certificate for a host or an address, until the given year.
+    pub(crate) fn issued(&self, name: &str, until_year: i32) -> (KeyPair, Certificate) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(until_year, 1, 1);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (key, certificate)
+    }
+
     /// Starts a listener for `name` in front of `upstream`; returns its `host:port`.
     pub(crate) async fn front(&self, name: &str, upstream: String) -> String {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let (key, certificate) = self.issued(name, 2100);
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         // Named, since another member of the workspace may link a second provider.
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
